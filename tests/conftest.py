@@ -1,0 +1,64 @@
+"""What all tests share: fixed seeds, the rule on skips, and a real browser."""
+
+import os
+import random
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds():
+    """Every test starts from the same random numbers."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+def no_skip(report):
+    if report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"this test may not be skipped: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A skipped parity test fails everywhere, a skipped browser test where CI is set: agreement
+    that nobody checked must not look like agreement."""
+    report = yield
+    strict = "parity" in item.keywords or ("browser" in item.keywords and os.environ.get("CI"))
+    return no_skip(report) if strict else report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """The same where a whole file of parity tests skips itself."""
+    report = yield
+    return no_skip(report) if "parity" in collector.path.name else report
+
+
+def pytest_collection_modifyitems(items):
+    """Every test of a file test_*parity*.py is a parity test."""
+    for item in items:
+        if "parity" in item.path.name:
+            item.add_marker("parity")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium: the system's, or the one that playwright brought."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with playwright.sync_playwright() as driver:
+        try:
+            chromium = driver.chromium.launch(executable_path=found, args=quiet)
+        except playwright.Error as error:
+            pytest.skip(f"no Chromium: {str(error).splitlines()[0]}")
+        yield chromium
+        chromium.close()
