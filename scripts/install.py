@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Makes .venv ready to use.")
     parser.add_argument("--dev", action="store_true", help="also what the tests need")
     dev = parser.parse_args().dev
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs it by hand may have an older one
         sys.exit(f"semedit needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
 
     files = ("requirements.txt", "constraints.txt", "pyproject.toml", "scripts/install.py")
