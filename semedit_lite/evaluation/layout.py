@@ -1,0 +1,34 @@
+"""Does a picture show the layout? Pixel accuracy and intersection over union."""
+
+import torch
+from torch import Tensor
+
+from semedit_lite.labels import LabelSet
+
+
+def confusion(predicted: Tensor, true: Tensor, classes: int) -> Tensor:
+    """Two layouts of one shape -> counts (classes, classes), rows true, columns predicted; pixels
+    whose true id lies outside the classes (IGNORE) do not count."""
+    true, predicted = true.flatten().long(), predicted.flatten().long()
+    keep = true < classes
+    cells = true[keep] * classes + predicted[keep]
+    return torch.bincount(cells, minlength=classes * classes).view(classes, classes)
+
+
+def scores(counts: Tensor, labels: LabelSet) -> dict:
+    """Counts of `confusion` -> accuracy, mIoU and each class's IoU, all in [0, 1].
+
+    A class that neither layout has gives None and stays out of the mean."""
+    counts = counts.double()
+    hit = counts.diagonal()
+    union = counts.sum(0) + counts.sum(1) - hit
+    iou = {
+        name: (hit[i] / union[i]).item() if union[i] > 0 else None
+        for i, name in enumerate(labels.classes)
+    }
+    present = [value for value in iou.values() if value is not None]
+    return {
+        "accuracy": (hit.sum() / counts.sum()).item(),
+        "miou": sum(present) / len(present),
+        "iou": iou,
+    }
