@@ -143,9 +143,10 @@ class Pretrained:
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             model = cls(**{key: value for key, value in config.items() if key != "class"})
-        except (json.JSONDecodeError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, RuntimeError) as error:
+            why = " ".join(str(error).split())[:200]
             raise InputError(
-                f"'{folder.name}/config.json' does not describe a {cls.__name__} ({error})."
+                f"'{folder.name}/config.json' does not describe a {cls.__name__} ({why})."
             ) from None
         weights = read_weights(folder / "model.safetensors")
         try:

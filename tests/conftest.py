@@ -39,14 +39,14 @@ def pytest_runtest_makereport(item, call):
 def pytest_make_collect_report(collector):
     """The same where a whole file of parity tests skips itself."""
     report = yield
-    return no_skip(report) if "parity" in collector.path.name else report
+    return no_skip(report) if collector.path.parent.name == "parity" else report
 
 
 def pytest_collection_modifyitems(items):
-    """Every test of a file test_*parity*.py is a parity test."""
+    """What lies in tests/parity is a parity test, what lies in tests/browser a browser test."""
     for item in items:
-        if "parity" in item.path.name:
-            item.add_marker("parity")
+        if item.path.parent.name in ("parity", "browser"):
+            item.add_marker(item.path.parent.name)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,240 @@
+"""The only door for pictures and layouts: files and PIL images outside, tensors inside.
+
+Inside the package an image is a float tensor (B, 3, H, W) in [-1, 1], sRGB, and a layout an integer
+tensor (B, H, W) of class ids. What a user gives is checked by its header before a pixel is decoded;
+whatever cannot be used ends in an InputError.
+"""
+
+import io
+import json
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+from torch import Tensor
+
+from semedit_lite.errors import InputError
+from semedit_lite.hub import write_beside
+from semedit_lite.labels import LabelSet
+
+Source = str | Path | bytes | BinaryIO | Image.Image
+Size = int | tuple[int, int]  # side, or (height, width)
+
+MAX_PIXELS = 16_000_000
+# Pillow reads many more; these are what photos come in, and no decoder runs another program.
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF")
+DAMAGED = "The picture is damaged or cut off; save or download it again."
+
+# A header that announces a bomb: we refuse far earlier; Pillow only warns, unless told otherwise.
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+_SRGB = ImageCms.createProfile("sRGB")
+_UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def load_photo(source: Source) -> Image.Image:
+    """A photo as an upright RGB image in sRGB, without metadata.
+
+    `source` is a path, the file's bytes, an open binary file or a PIL image. Transparency is laid
+    on white, 16 bits become 8, CMYK and colour profiles are converted, all eight EXIF orientations
+    are turned upright. InputError for anything that is no still picture of at most 16 megapixels.
+    """
+    image = _open(source, FORMATS)
+    try:
+        image.load()  # first: a PNG may state its orientation after the pixels
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        rgb = _to_rgb(image)
+    except InputError:
+        raise
+    except Exception:  # Pillow's decoders raise errors of every kind at damaged data
+        raise InputError(DAMAGED) from None
+    if orientation in _UPRIGHT:
+        rgb = rgb.transpose(_UPRIGHT[orientation])
+    rgb.info = {}  # places, names and thumbnails stay behind
+    return rgb
+
+
+def load_layout(
+    source: Source, labels: LabelSet, size: Size | None = None, *, resize: bool = False
+) -> Tensor:
+    """A layout from a PNG whose pixel values are class ids -> (1, H, W) long.
+
+    `size` is the size it must have; only with `resize` is a layout of the same shape but another
+    size resized (nearest neighbour). InputError for any other picture, size or id.
+    """
+    image = _open(source, ("PNG",))
+    if image.mode not in ("P", "L", "1", "I;16"):
+        raise InputError(
+            "The layout is a colour picture; save it as a PNG whose pixel values are class ids "
+            "(a palette or grey image, as `semedit parse` writes)."
+        )
+    try:
+        ids = np.array(image).astype(np.int64)
+    except Exception:
+        raise InputError(DAMAGED) from None
+    layout = labels.check(torch.from_numpy(ids)[None])  # (1, H, W)
+    if size is None:
+        return layout
+    height, width = (size, size) if isinstance(size, int) else size
+    h, w = layout.shape[-2:]
+    if (h, w) == (height, width):
+        return layout
+    if not resize or h * width != w * height:
+        raise InputError(f"The layout is {w}×{h} pixels, but {width}×{height} are needed.")
+    return resize_layout(layout, (height, width))
+
+
+def _open(source: Source, formats: tuple[str, ...]) -> Image.Image:
+    """Opens a picture without decoding it; InputError by what its header says."""
+    if isinstance(source, Image.Image):
+        image = source
+    else:
+        try:
+            file = io.BytesIO(source) if isinstance(source, bytes) else source
+            image = Image.open(file, formats=formats)
+        except FileNotFoundError:
+            raise InputError(f"There is no file '{source}'.") from None
+        except IsADirectoryError:
+            raise InputError(f"'{source}' is a folder, not a picture.") from None
+        except PermissionError:
+            raise InputError(f"'{source}' may not be read; check its permissions.") from None
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise InputError(_too_large()) from None
+        except Exception:  # as above
+            raise InputError(
+                f"This is not a picture that can be read, or it is damaged, empty or cut off; use "
+                f"{', '.join(formats)} (export HEIC, SVG and TIFF files to one of them)."
+            ) from None
+    width, height = image.size
+    if width == 0 or height == 0:
+        raise InputError(f"The picture is empty ({width}×{height} pixels).")
+    if width * height > MAX_PIXELS:
+        raise InputError(_too_large(f"{width}×{height} pixels is"))
+    try:
+        # MPO is how phones store a JPEG beside its depth or preview; the first one is the photo.
+        animated = image.format != "MPO" and getattr(image, "is_animated", False)
+    except Exception:  # as above: it looks for a second frame
+        raise InputError(DAMAGED) from None
+    if animated:
+        raise InputError("The picture has several frames; save one of them as a still picture.")
+    return image
+
+
+def _too_large(size: str = "The picture is") -> str:
+    return f"{size} too large; reduce it to at most {MAX_PIXELS // 10**6} megapixels."
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """A decoded image of any mode -> RGB in sRGB, 8 bits; transparency on white."""
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise InputError("The picture has more than 16 bits a channel; save it with 8 or 16.")
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise InputError("The picture holds floating-point numbers; save it with 8 or 16 bits.")
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        under = Image.new("RGBA", over.size, "white")
+        rgb = Image.alpha_composite(under, over).convert("RGB")
+        return _to_srgb(rgb, image.info.get("icc_profile"))
+    if image.mode in ("RGB", "CMYK"):
+        return _to_srgb(image, image.info.get("icc_profile"))
+    return image.convert("RGB")
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB or CMYK -> sRGB by the embedded colour profile, where there is a usable one."""
+    if profile:
+        try:
+            embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            return ImageCms.profileToProfile(image, embedded, _SRGB, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+            pass  # a broken or foreign profile: the numbers are taken as sRGB, as browsers do
+    return image.convert("RGB")
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """RGB image -> float (1, 3, H, W) in [-1, 1]."""
+    values = torch.from_numpy(np.array(image.convert("RGB")))  # (H, W, 3) uint8
+    return values.permute(2, 0, 1)[None].float() / 127.5 - 1  # (1, 3, H, W)
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """Float (3, H, W) or (1, 3, H, W) in [-1, 1] -> RGB image; values outside are cut off."""
+    if image.ndim == 4:
+        (image,) = image
+    values = ((image.detach().float().clamp(-1, 1) + 1) * 127.5).round().byte()
+    return Image.fromarray(values.permute(1, 2, 0).cpu().numpy())
+
+
+def resize(image: Tensor, size: Size) -> Tensor:
+    """Float (B, C, H, W) -> (B, C, *size), bilinear with anti-aliasing."""
+    size = (size, size) if isinstance(size, int) else tuple(size)
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def resize_layout(layout: Tensor, size: Size) -> Tensor:
+    """Layout (B, H, W) -> (B, *size) long, nearest neighbour: no id that was not there."""
+    size = (size, size) if isinstance(size, int) else tuple(size)
+    # (B, H, W) -> (B, 1, H, W) -> (B, *size); float holds every id exactly
+    return F.interpolate(layout[:, None].float(), size, mode="nearest-exact")[:, 0].long()
+
+
+SYNTHETIC = "Synthetic picture, made or edited with semedit; not a photograph."
+# IPTC's term for "generated by a trained model", which galleries and search engines look for.
+_XMP = """<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:ext="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+ ext:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"/>
+</rdf:RDF></x:xmpmeta><?xpacket end="r"?>"""
+
+
+def save_picture(image: Image.Image, path: str | Path, provenance: dict[str, Any]) -> None:
+    """Writes a PNG or JPEG (by the path's ending) whose metadata say that it is synthetic and, as
+    JSON, how it was made (`provenance`: model, weights' digest, seed, operations)."""
+    path = Path(path)
+    record = json.dumps(provenance)
+    if path.suffix.lower() == ".png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("Description", SYNTHETIC)
+        info.add_itxt("semedit", record)
+        info.add_itxt("XML:com.adobe.xmp", _XMP)
+        options = {"format": "PNG", "pnginfo": info}
+    elif path.suffix.lower() in (".jpg", ".jpeg"):
+        exif = Image.Exif()
+        exif[ExifTags.Base.ImageDescription] = SYNTHETIC
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = (
+            b"ASCII\0\0\0" + record.encode()
+        )
+        options = {"format": "JPEG", "quality": 95, "exif": exif, "xmp": _XMP.encode()}
+    else:
+        raise InputError(f"'{path.name}' cannot be written; let its name end in .png or .jpg.")
+    write_beside(path, lambda beside: image.save(beside, **options))
+
+
+def read_provenance(source: Source) -> dict[str, Any] | None:
+    """What `save_picture` wrote into a picture; None where nothing of the kind is found."""
+    image = _open(source, ("PNG", "JPEG"))
+    try:
+        exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        comment = exif.get(ExifTags.Base.UserComment, b"").removeprefix(b"ASCII\0\0\0")
+        record = json.loads(image.info.get("semedit") or comment)
+    except Exception:  # as above: metadata of any other kind, or none
+        return None
+    return record if isinstance(record, dict) else None
