@@ -1,0 +1,1 @@
+"""Editors: one a tool, all on the same immutable `Document`."""

@@ -1,0 +1,190 @@
+"""The Paint editor: a face is painted as a layout, GauGAN makes the picture.
+
+editor = PaintEditor()
+document = editor.open(load_photo("me.jpg"))
+document = editor.apply(document, Repaint(layout, Style.own()))
+document.whole.save("edited.png")
+"""
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from semedit_lite import hub
+from semedit_lite.editing.compositing import changed, composite, feather
+from semedit_lite.editing.document import Document
+from semedit_lite.editing.scorecard import scorecard
+from semedit_lite.errors import InputError
+from semedit_lite.faces.align import NoFaceError, align
+from semedit_lite.faces.parse import parse
+from semedit_lite.images import load_photo, resize, resize_layout, to_tensor
+from semedit_lite.labels import FACE, IGNORE
+from semedit_lite.models.mobilestylegan import MobileStyleGAN
+from semedit_lite.models.parser import FaceParser
+from semedit_lite.models.spade import GauGAN
+
+WORKING_SIDE = 2048  # of the photo that a document keeps, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Style:
+    """Where the style code comes from; made by `own`, `seed` or `photo`."""
+
+    kind: str
+    value: int | Image.Image | None = None
+
+    @classmethod
+    def own(cls) -> Self:
+        """The style of the document's photo as it was opened."""
+        return cls("own")
+
+    @classmethod
+    def seed(cls, seed: int) -> Self:
+        """A random style, always the same for a seed."""
+        if not 0 <= seed < 2**63:
+            raise InputError("The seed of a style is a whole number from 0 to 2^63 - 1.")
+        return cls("seed", seed)
+
+    @classmethod
+    def photo(cls, photo: Image.Image) -> Self:
+        """The style of another photo; of its face, where it shows one."""
+        return cls("photo", photo)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What provenance says of it: a photo is named, not kept."""
+        return {"kind": self.kind} | ({"seed": self.value} if self.kind == "seed" else {})
+
+
+@dataclass(frozen=True, eq=False)
+class Repaint:
+    """Make the picture that this layout (1, H, W) asks for."""
+
+    layout: Tensor  # of the document's size
+    style: Style
+    composite: bool = True  # laid into the opened picture where the layout was changed, or bare
+
+
+class PaintEditor:
+    """Opens a photo or a generated face once (slow), repaints it many times (fast).
+
+    `model`, `parser` and `generator` are names or folders of weights; `size` is the side of the
+    pictures that are edited, whatever the model's own.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "spade-faces-64",
+        device: str = "cpu",
+        *,
+        parser: str | Path = "face-parser",
+        generator: str | Path = "mobilestylegan-ffhq",
+        size: int = 256,
+    ) -> None:
+        self.name, self.device, self.size = str(model), device, size
+        self._parser, self._generator = parser, generator
+        self.model = GauGAN.from_pretrained(model, device)
+        self._weights = _digest(model)
+
+    @cached_property
+    def parser(self) -> FaceParser:
+        return FaceParser.from_pretrained(self._parser, self.device)
+
+    @cached_property
+    def generator(self) -> MobileStyleGAN:
+        return MobileStyleGAN.from_pretrained(self._generator, self.device)
+
+    @torch.no_grad()
+    def generate(self, seed: int, truncation: float = 0.7) -> Document:
+        """A document of a face that nobody has; always the same for a seed."""
+        image, latent = self.generator.sample([seed], size=self.size, truncation=truncation)
+        operation = {"tool": "generate", "seed": seed, "truncation": truncation}
+        operation |= {"model": Path(self._generator).name, "weights": _digest(self._generator)}
+        layout = parse(image, parser=self.parser)
+        return Document(image.cpu(), layout.cpu(), operation, latent=latent.cpu())
+
+    @torch.no_grad()
+    def open(self, photo: Image.Image) -> Document:
+        """A document of the face in a head shot; NoFaceError, an InputError, where none is seen."""
+        photo = load_photo(photo)
+        photo.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.LANCZOS)
+        found = align(photo, self.parser, self.size)
+        return Document(found.image, found.layout, {"tool": "open"}, photo=photo, alignment=found)
+
+    @torch.no_grad()
+    def apply(self, document: Document, operation: Repaint) -> Document:
+        """The child of `document` that shows the layout asked for, with its scorecard.
+
+        With `composite` the picture is the opened one outside the region where the layout differs
+        from the opened layout, and its halo, whatever was painted in between.
+        """
+        start = time.perf_counter()
+        opened = document.opened
+        layout = self._checked(operation.layout, opened)
+        code = self.code(operation.style, opened)
+        model_layout = resize_layout(layout, self.model.size).to(self.device)
+        image = self.model(model_layout, code).cpu().clamp(-1, 1)  # (1, 3, S, S)
+        image = resize(image, tuple(opened.image.shape[2:]))
+        mask = changed(opened.layout, layout)
+        if operation.composite:
+            image = composite(opened.image, image, feather(mask))
+        found = parse(image.to(self.device), parser=self.parser).cpu()
+        seconds = time.perf_counter() - start
+        return Document(
+            image,
+            layout,
+            {
+                "tool": "paint",
+                "model": Path(self.name).name,
+                "weights": self._weights,
+                "style": operation.style.record,
+                "composite": operation.composite,
+            },
+            parent=document,
+            scores=scorecard(opened.image, image, layout, found, mask, seconds),
+        )
+
+    @torch.no_grad()
+    def code(self, style: Style, document: Document) -> Tensor:
+        """The style code (1, z_dim) that `style` stands for."""
+        if style.kind == "seed":
+            generator = torch.Generator().manual_seed(style.value)
+            return torch.randn(1, self.model.z_dim, generator=generator).to(self.device)
+        image = document.opened.image if style.kind == "own" else self._style_image(style.value)
+        return self.model.encode(image.to(self.device))[0]
+
+    def _style_image(self, photo: Image.Image) -> Tensor:
+        """The face of a photo (1, 3, S, S); the photo's middle where it shows none."""
+        photo = load_photo(photo)
+        photo.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.LANCZOS)
+        try:
+            return align(photo, self.parser, self.size).image
+        except NoFaceError:
+            width, height = photo.size
+            side = min(width, height)
+            left, top = (width - side) // 2, (height - side) // 2
+            square = photo.crop((left, top, left + side, top + side))
+            return resize(to_tensor(square), self.size)
+
+    def _checked(self, layout: Tensor, opened: Document) -> Tensor:
+        """The layout as long (1, H, W), with ids of the set and the picture's size."""
+        wanted = tuple(opened.layout.shape)
+        if tuple(layout.shape) != wanted:
+            size = "×".join(str(n) for n in reversed(layout.shape[-2:]))
+            raise InputError(
+                f"The layout is {size} pixels, but the picture is {wanted[2]}×{wanted[1]}."
+            )
+        layout = FACE.check(layout).cpu()
+        if not ((layout != FACE.id("background")) & (layout != IGNORE)).any():
+            raise InputError("The layout is empty; paint a face or open a picture first.")
+        return layout
+
+
+def _digest(weights: str | Path) -> str:
+    return hub.digest(hub.find(weights) / "model.safetensors")

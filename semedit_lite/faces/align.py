@@ -1,0 +1,303 @@
+"""First alignment: an uploaded head shot, turned, scaled and cropped to the generator's framing.
+
+There is no landmark network: the parser's own eye, nose and mouth regions are the landmarks. Their
+centroids are fitted to where they lie on average in generated faces, by a similarity. A first fit
+on coarse squares of the photo is refined once on the crop that it gives.
+
+Points are complex numbers x + iy, y downwards, in continuous coordinates: pixel i covers
+[i, i + 1). A frame (a, b) is a square in the photo: the point z of the unit square lies at a z + b.
+A similarity without mirroring is just this, and its least-squares fit one line.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from semedit_lite.errors import InputError
+from semedit_lite.faces.parse import parse
+from semedit_lite.images import load_photo, resize, to_pil, to_tensor
+from semedit_lite.labels import FACE
+from semedit_lite.models.parser import FaceParser
+
+# Mean centroids in the unit square.
+TEMPLATE = {
+    "l_eye": 0.62 + 0.48j,
+    "r_eye": 0.38 + 0.48j,
+    "nose": 0.50 + 0.62j,
+    "mouth": 0.50 + 0.73j,
+}
+TEMPLATE["eyes"] = (TEMPLATE["l_eye"] + TEMPLATE["r_eye"]) / 2  # where only one is seen
+
+PARSED = 256  # side of the squares that the search parses
+SMALLEST = 12  # pixels of such a square: regions below are noise
+MISFIT = 0.06  # root mean square distance to the template that still is a face, in frame sides
+OVAL_CENTRE, OVAL_RADII = 0.5 + 0.6j, (0.18, 0.22)
+CANDIDATES = 4
+OUTSIDE = 0.05  # beyond the photo's border the crop blurs within this much of its side
+ONE_EYE = 0.3  # eyes closer than this, relative to the template, are one eye of a profile
+
+
+class NoFaceError(InputError):
+    """The parser sees no face in the picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """A face in the generator's framing, and where in the photo it was."""
+
+    image: Tensor  # (1, 3, S, S) in [-1, 1]
+    layout: Tensor  # (1, S, S) class ids
+    matrix: Tensor  # (2, 3) float64: crop (x, y, 1) -> photo (x, y), in pixels
+
+    @property
+    def inverse(self) -> Tensor:
+        """(2, 3): photo (x, y, 1) -> crop (x, y)."""
+        linear = torch.linalg.inv(self.matrix[:, :2])
+        return torch.cat([linear, -linear @ self.matrix[:, 2:]], 1)
+
+    def paste(self, photo: Image.Image, edited: Tensor, alpha: Tensor) -> Image.Image:
+        """The photo with the edited crop laid back into it.
+
+        edited: (1, 3, S, S) in [-1, 1]; alpha: (1, S, S) in [0, 1], 0 where the photo stays. The
+        photo's pixels farther than one from any crop pixel with alpha > 0 stay as they are.
+        """
+        side = edited.shape[-1]
+        corners = torch.tensor([[0, side, 0, side], [0, 0, side, side], [1, 1, 1, 1]]).double()
+        low, high = (self.matrix @ corners).aminmax(dim=1)  # (2,), (2,)
+        left, top = (max(0, int(v)) for v in low.floor())
+        right, bottom = (
+            min(limit, int(v)) for limit, v in zip(photo.size, high.ceil(), strict=True)
+        )
+        inverse = self.inverse
+        inverse[:, 2] += inverse[:, :2] @ torch.tensor([left, top]).double()
+        size = (bottom - top, right - left)
+        box = (left, top, right, bottom)
+        base = to_tensor(photo.crop(box))  # (1, 3, h, w)
+        picture = warp(edited, inverse, size)
+        alpha = warp(alpha[:, None], inverse, size, "bilinear", "zeros")
+        result = photo.copy()
+        result.paste(to_pil(torch.lerp(base, picture, alpha.clamp(0, 1))), box)
+        return result
+
+
+def align(photo: Image.Image, parser: FaceParser, size: int = 256) -> Alignment:
+    """Finds the face of a head shot and cuts it out, `size` pixels wide.
+
+    Beyond the photo's border the crop mirrors it, blurred. NoFaceError, an InputError, where the
+    parser sees no face.
+    """
+    image = to_tensor(load_photo(photo))  # (1, 3, H, W)
+    frame = find(image, parser)
+    crop = cut(image, frame, size)
+    return Alignment(crop, _parse(crop, parser), frame.matrix(size))
+
+
+class Frame(NamedTuple):
+    """The square that holds a z + b for every z of the unit square."""
+
+    a: complex  # |a| is its side in pixels, its angle the turn
+    b: complex  # its upper left corner
+
+    def matrix(self, size: int) -> Tensor:
+        """(2, 3) float64: pixels of the square sampled `size` wide -> pixels of the photo."""
+        a, b = self.a / size, self.b
+        return torch.tensor([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]]).double()
+
+    def within(self, outer: "Frame") -> "Frame":
+        """This frame, given in the coordinates of the square `outer`, in the photo's."""
+        return Frame(outer.a * self.a, outer.a * self.b + outer.b)
+
+    @classmethod
+    def square(cls, centre: complex, side: float, degrees: float = 0.0) -> "Frame":
+        a = side * np.exp(1j * np.radians(degrees))
+        return cls(a, centre - a * (0.5 + 0.5j))
+
+
+class Sighting(NamedTuple):
+    """A face that the parser sees in a square, in the unit coordinates of that square."""
+
+    frame: Frame
+    misfit: float  # root mean square distance of the landmarks to the template, in frame sides
+    filled: float  # how much of the oval around eyes, nose and mouth is face, 0 to 1
+    parts: int  # of eyes, nose and mouth
+
+    @property
+    def drift(self) -> float:
+        """How far the frame is from the square itself: 0 where the square was aligned already."""
+        corners = np.array([0, 1, 1j, 1 + 1j])
+        return float(np.abs(self.frame.a * corners + self.frame.b - corners).mean())
+
+
+def find(image: Tensor, parser: FaceParser) -> Frame:
+    """The frame of the face in the photo (1, 3, H, W); NoFaceError where there is none."""
+    for squares in _searches(*image.shape[2:]):
+        first = [
+            (seen.misfit, seen.frame.within(square))
+            for square, seen in zip(squares, look(image, squares, parser), strict=True)
+            if seen is not None
+        ]
+        frames = [frame for _, frame in sorted(first, key=lambda pair: pair[0])[:CANDIDATES]]
+        refined = [
+            (seen.misfit + seen.drift / 4, seen.frame.within(frame))
+            for frame, seen in zip(frames, look(image, frames, parser), strict=True)
+            if seen is not None and good(seen)
+        ]
+        if refined:
+            return min(refined, key=lambda pair: pair[0])[1]
+    raise NoFaceError(
+        "No face was found in this picture; choose a head shot that shows both eyes, nose and "
+        "mouth, larger and less turned."
+    )
+
+
+def good(s):
+    return s.misfit < 0.06 and s.filled > 0.6 and s.drift < 0.2 and s.parts == 3
+
+
+def _searches(height: int, width: int) -> Iterator[list[Frame]]:
+    """Squares to look at, one round after the other, until a face is found."""
+    short, long = sorted((height, width))
+    middle = complex(width, height) / 2
+    along = 1 if width > height else 1j
+    steps = np.linspace(-0.5, 0.5, 3) * (long - short) if long > short else [0.0]
+    squares = [(middle, long), *((middle + step * along, short) for step in steps)]
+    yield [Frame.square(centre, side) for centre, side in squares]
+    side = 0.5 * short
+    yield [
+        Frame.square(complex(x, y), side)
+        for x in np.linspace(side / 2, width - side / 2, round(2 * width / short) + 1)
+        for y in np.linspace(side / 2, height - side / 2, round(2 * height / short) + 1)
+    ]
+    yield [
+        Frame.square(middle, side, turn) for turn in (-60, -30, 30, 60) for side in (short, long)
+    ]
+
+
+def look(image: Tensor, squares: list[Frame], parser: FaceParser) -> list[Sighting | None]:
+    """What the parser sees in each square of the photo (1, 3, H, W)."""
+    if not squares:
+        return []
+    crops = torch.cat([cut(image, square, PARSED) for square in squares])  # (N, 3, 256, 256)
+    return [sight(layout) for layout in _parse(crops, parser).numpy()]
+
+
+def _parse(crops: Tensor, parser: FaceParser) -> Tensor:
+    device = next(parser.parameters()).device
+    return parse(crops.to(device), parser=parser).cpu()
+
+
+def sight(layout: np.ndarray) -> Sighting | None:
+    """The face in a layout (S, S); None without eyes or without nose and mouth."""
+    from scipy import ndimage
+
+    face = np.isin(layout, FACE.groups["face"])
+    pieces, count = ndimage.label(ndimage.binary_dilation(face, iterations=2))
+    if not count:
+        return None
+    face &= pieces == np.bincount(pieces[face]).argmax()  # the largest piece
+    landmarks = _landmarks(np.where(face, layout, 0))
+    if len(landmarks) < 2:
+        return None
+    found = np.array(list(landmarks.values()))
+    wanted = np.array([TEMPLATE[name] for name in landmarks])
+    frame = fit(wanted, found)
+    miss = np.abs(frame.a * wanted + frame.b - found) / abs(frame.a)
+    z = (_centres(layout.shape[0]) - frame.b) / frame.a - OVAL_CENTRE
+    oval = (z.real / OVAL_RADII[0]) ** 2 + (z.imag / OVAL_RADII[1]) ** 2 < 1
+    filled = face[oval].mean() if oval.any() else 0.0
+    parts = len(landmarks.keys() & {"nose", "mouth"}) + 1
+    return Sighting(frame, float(np.sqrt((miss**2).mean())), float(filled), parts)
+
+
+def _centres(side: int) -> np.ndarray:
+    """Pixel centres of a square of this side, in unit coordinates."""
+    at = (np.arange(side) + 0.5) / side
+    return at[None, :] + 1j * at[:, None]
+
+
+def _landmarks(layout: np.ndarray) -> dict[str, complex]:
+    """Centroids of the parts, in unit coordinates; empty where too few are seen.
+
+    The parser's left and right are not trusted, since it confuses them in turned faces; the two
+    eyes are told apart by where they lie about the line down to the mouth. Glasses count as eyes.
+    """
+
+    def pixels(*parts: int) -> np.ndarray:
+        y, x = np.nonzero(np.isin(layout, parts))
+        return (x + 0.5 + 1j * (y + 0.5)) / layout.shape[0]
+
+    eyes = pixels(FACE.id("eye_g"), *FACE.groups["eyes"])
+    parts = {"nose": pixels(FACE.id("nose")), "mouth": pixels(*FACE.groups["mouth"])}
+    enough = SMALLEST * (layout.shape[0] / PARSED) ** 2
+    points = {name: p.mean() for name, p in parts.items() if len(p) >= enough}
+    if len(eyes) < enough or not points:
+        return {}
+    lower = "mouth" if "mouth" in points else "nose"
+    down = points[lower] - eyes.mean()
+    across = (1j * (eyes - eyes.mean()) / down).real  # towards the person's left, in |down|
+    middle = 0.0
+    for _ in range(5):  # two means along one line
+        left, right = across > middle, across <= middle
+        if left.all() or right.all():
+            break
+        middle = (across[left].mean() + across[right].mean()) / 2
+    apart = abs((TEMPLATE["l_eye"] - TEMPLATE["r_eye"]) / (TEMPLATE[lower] - TEMPLATE["eyes"]))
+    if across[left].mean() - across[right].mean() > ONE_EYE * apart:
+        return points | {"l_eye": eyes[left].mean(), "r_eye": eyes[right].mean()}
+    return points | {"eyes": eyes.mean()}
+
+
+def fit(wanted: np.ndarray, found: np.ndarray) -> Frame:
+    """The similarity a z + b that brings the complex points `wanted` closest to `found`."""
+    z, p = wanted - wanted.mean(), found - found.mean()
+    a = (z.conj() * p).sum() / (np.abs(z) ** 2).sum()
+    return Frame(complex(a), complex(found.mean() - a * wanted.mean()))
+
+
+def cut(image: Tensor, frame: Frame, size: int) -> Tensor:
+    """The frame's part of a photo (1, 3, H, W) as (1, 3, size, size); beyond the photo's border
+    it is mirrored and blurs away, as in FFHQ."""
+    matrix = frame.matrix(size)
+    crop = warp(image, matrix, (size, size)).clamp(-1, 1)
+    y, x = _pixel_centres(size, size)
+    at = matrix.to(crop) @ torch.stack([x, y, torch.ones_like(x)]).reshape(3, -1)  # (2, S * S)
+    limit = torch.tensor([[image.shape[3]], [image.shape[2]]]).to(crop)
+    outside = torch.maximum(-at, at - limit).amax(0).clamp(min=0).view(1, 1, size, size)
+    blend = (outside / (OUTSIDE * abs(frame.a))).clamp(max=1)
+    if not blend.any():
+        return crop
+    radius = max(1, round(size / 40))
+    soft = crop
+    for _ in range(3):  # three box filters are nearly a Gaussian
+        soft = F.avg_pool2d(soft, 2 * radius + 1, 1, radius, count_include_pad=False)
+    return torch.lerp(crop, soft, blend)
+
+
+def warp(
+    image: Tensor,
+    matrix: Tensor,
+    size: tuple[int, int],
+    mode: str = "bicubic",
+    padding: str = "reflection",
+) -> Tensor:
+    """image (1, C, H, W) -> (1, C, *size): output pixel (x, y, 1) shows the image at `matrix`
+    (2, 3) @ it. Where the output is coarser the image is reduced first, without aliasing."""
+    height, width = image.shape[2:]
+    step = matrix[:, :2].det().abs().sqrt().item()
+    if step > 1:
+        image = resize(image, (max(1, round(height / step)), max(1, round(width / step))))
+    y, x = _pixel_centres(*size)
+    at = torch.stack([x, y, torch.ones_like(x)], -1) @ matrix.to(x).T  # (h, w, 2)
+    at = at / at.new_tensor([width, height]) * 2 - 1
+    return F.grid_sample(image, at[None], mode, padding, align_corners=False)
+
+
+def _pixel_centres(height: int, width: int) -> tuple[Tensor, Tensor]:
+    y, x = torch.arange(height) + 0.5, torch.arange(width) + 0.5
+    return torch.meshgrid(y, x, indexing="ij")
