@@ -56,7 +56,7 @@ def perceptual(
     """Weighted L1 between a frozen net's feature maps (Johnson et al. 2016; pix2pixHD's weights for
     VGG-19's relu1_1 to relu5_1): pictures (B, 3, H, W) -> (B,). SPADE weighs it with 10."""
     with torch.no_grad():
-        goals = features(real)
+        goals = features(real.detach())
     parts = [
         weight * (found - goal).abs().flatten(1).mean(1)
         for weight, found, goal in zip(weights, features(fake), goals, strict=True)

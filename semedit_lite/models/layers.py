@@ -23,7 +23,7 @@ class SpectralNorm(nn.Module):
         matrix = weight.detach().flatten(1)  # (out, in * kernel * kernel)
         self.register_buffer("u", F.normalize(torch.randn_like(matrix[:, 0]), dim=0))
         self.register_buffer("v", F.normalize(torch.randn_like(matrix[0]), dim=0))
-        self.iterate(weight, 15)
+        self.iterate(weight, 5)
 
     # Products are written out element by element: autocast would turn `@` into bf16.
 
@@ -62,7 +62,7 @@ def initialise(network: nn.Module, gain: float = 0.02) -> None:
         if parametrize.is_parametrized(module, "weight"):
             chain = module.parametrizations.weight
             nn.init.xavier_normal_(chain.original, gain)
-            chain[0].iterate(chain.original, 15)
+            chain[0].iterate(chain.original, 5)
         else:
             nn.init.xavier_normal_(module.weight, gain)
         if module.bias is not None:

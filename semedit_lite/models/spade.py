@@ -26,7 +26,7 @@ from semedit_lite.models.layers import initialise, plain_norm, spectral_norm
 PRESETS = {
     "lite": {
         "width": 32,
-        "max_width": 128,
+        "max_width": 96,
         "hidden": 32,
         "z_dim": 64,
         "encoder_width": 16,
