@@ -61,6 +61,8 @@ class Modulation(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.scale = nn.Linear(512, channels)
+        nn.init.normal_(self.scale.weight, std=0.01)
+        nn.init.ones_(self.scale.bias)  # at first the style changes little
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         return x * self.scale(w)[:, :, None, None]
@@ -206,9 +208,7 @@ class MobileStyleGAN(nn.Module, Pretrained):
         """The mean (B, 512) of the rows of W+ that a picture of this size leaves out."""
         return self.rows(w)[:, 2 * blocks_for(size) + 1 :].mean(1)
 
-    def forward(
-        self, z: Tensor, size: int = FULL, truncation: float = 1.0
-    ) -> Tensor:
+    def forward(self, z: Tensor, size: int = FULL, truncation: float = 1.0) -> Tensor:
         """z (B, 512) from N(0, I) -> picture (B, 3, size, size)."""
         return self.synthesis(self.truncate(self.mapping(z), truncation), size)
 

@@ -80,7 +80,7 @@ class Up(nn.Module):
         self.refine = conv(c_out, c_out)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = F.interpolate(x, size=skip.shape[2:], mode="bilinear")
+        x = F.interpolate(x, size=skip.shape[2:], mode="nearest")
         return self.refine(self.mix(torch.cat([x, skip], 1)))
 
 
@@ -95,7 +95,7 @@ class FaceParser(nn.Module, Pretrained):
         *,
         classes: int = 19,
         context: int = 192,  # channels at 1/16, where the whole face is in sight
-        widths: tuple[int, int, int, int] = (128, 96, 48, 24),  # at 1/8, 1/4, 1/2, 1/1
+        widths: tuple[int, int, int, int] = (128, 96, 32, 16),  # at 1/8, 1/4, 1/2, 1/1
     ) -> None:
         super().__init__()
         eighth, quarter, half, full = widths
@@ -118,6 +118,6 @@ class FaceParser(nn.Module, Pretrained):
         half, quarter, eighth, deep = self.encoder(x)
         scene = self.scene(deep.mean((2, 3)))[:, :, None, None]  # (B, context, 1, 1)
         y = self.context(deep) + scene  # (B, context, H/16, W/16)
-        y = self.up2(self.up4(self.up8(y, eighth), quarter), half)  # (B, 48, H/2, W/2)
-        y = F.interpolate(y, size=image.shape[2:], mode="bilinear")
+        y = self.up2(self.up4(self.up8(y, eighth), quarter), half)  # (B, 32, H/2, W/2)
+        y = F.interpolate(y, size=image.shape[2:], mode="nearest")
         return self.out(self.last(torch.cat([y, self.edges(x)], 1)))

