@@ -16,15 +16,15 @@ def hinge_discriminator(fake: Outputs, real: Outputs) -> tuple[Tensor, Terms]:
     """Hinge loss (Lim & Ye 2017): E max(0, 1 + D(fake)) + E max(0, 1 - D(real)), each the mean over
     patches and scales; the two are added, without the factor 1/2 of pix2pix."""
     terms = {
-        "d_fake": _mean([F.relu(1 + scale[-1]).mean() for scale in fake]),
-        "d_real": _mean([F.relu(1 - scale[-1]).mean() for scale in real]),
+        "d_fake": _mean([F.relu(1 + scale[-1].float()).mean() for scale in fake]),
+        "d_real": _mean([F.relu(1 - scale[-1].float()).mean() for scale in real]),
     }
     return terms["d_fake"] + terms["d_real"], terms
 
 
 def hinge_generator(fake: Outputs) -> Tensor:
     """-E D(fake), the mean over patches and scales."""
-    return _mean([-scale[-1].mean() for scale in fake])
+    return _mean([-scale[-1].float().mean() for scale in fake])
 
 
 def feature_matching(fake: Outputs, real: Outputs) -> Tensor:
