@@ -138,9 +138,11 @@ def train(arguments: argparse.Namespace) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Scores a model and writes weights/NAME/scores.json."""
-    from semedit_lite.evaluation.evaluate import evaluate as run
+    from semedit_lite.evaluation import report
+    from semedit_lite.evaluation.run import evaluate as score
 
-    run(arguments.name, arguments.device)
+    score(arguments.name, arguments.count, arguments.data)
+    report.update()
 
 
 def bench(arguments: argparse.Namespace) -> None:
@@ -318,7 +320,8 @@ def _parser() -> argparse.ArgumentParser:
 
     own = add(verbs, "eval", evaluate)
     own.add_argument("name", metavar="NAME", help="of weights")
-    shared(own)
+    own.add_argument("-n", "--count", type=_positive, help="faces, where it takes generated ones")
+    own.add_argument("--data", type=Path, help="folder that keeps these faces")
 
     own = add(verbs, "bench", bench)
     own.add_argument("names", metavar="NAME", nargs="*", help="of measurements (all)")

@@ -1,0 +1,201 @@
+"""Figures as tables: JSON files -> Markdown between marks in the README and the cards.
+
+`<!-- NAME:start -->` and `<!-- NAME:end -->` enclose what `update` writes there, so that no figure
+is ever typed by hand. Two kinds of files are read:
+
+- `benchmarks/NAME.json` (by `semedit bench`) -> the block `bench-NAME`
+- `weights/NAME/scores.json` (by `semedit eval NAME`) -> the block `scores-NAME` of its card, and a
+  line of the README's block `scores`
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from semedit_lite.hub import BUNDLED, write_beside
+
+ROOT = BUNDLED.parent.parent  # of the repository
+BENCHMARKS = ROOT / "benchmarks"
+
+Rows = dict[str, dict[str, float | str | None]]
+
+
+def markdown(rows: Rows, corner: str = "") -> str:
+    """Rows of named columns -> a Markdown table; columns in the order in which they appear."""
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    lines = [[corner, *columns], ["---", *["---:"] * len(columns)]]
+    lines += [[name, *(number(row.get(c)) for c in columns)] for name, row in rows.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def number(value: float | str | None) -> str:
+    """Three decimals below 10, one below 1000, none above; a dash where there is nothing."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.{int(abs(value) < 1000)}f}"
+
+
+def bench_table(report: dict[str, Any]) -> str:
+    """What `semedit bench` wrote -> a table and the machine it holds for."""
+    rows: Rows = {}
+    for result in report["results"].values():
+        unit = result["unit"]
+        aim = f"≤ {result['aim']:g} {unit}" if result["aim"] is not None else None
+        rows[result["what"]] = {
+            "median": f"{result['median']:.3g} {unit}",
+            "10 to 90 % of runs": f"{result['low']:.3g} – {result['high']:.3g}",
+            "aim": aim,
+        }
+    machine = report["machine"]
+    where = f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}"
+    return f"{markdown(rows)}\n\n{where}, {report['date']}."
+
+
+def scores_table(scores: dict[str, Any]) -> str:
+    """What `semedit eval` wrote -> tables for the card, by the kind of network."""
+    if "celebamask_held_out" in scores:
+        return _parser_tables(scores)
+    if "own_parser" in scores:
+        return _painter_tables(scores)
+    return _generator_tables(scores)
+
+
+def _parser_tables(scores: dict[str, Any]) -> str:
+    sets = {key: value for key, value in scores.items() if isinstance(value, dict)}
+    names = {key: key.replace("_", " ").replace("yaw ", "yaw ±") for key in sets}
+    rows = {
+        names[key]: {
+            "photos": value["photos"],
+            "accuracy": value["accuracy"],
+            "mIoU": value["miou"],
+            "left/right": value.get("left_right"),
+        }
+        for key, value in sets.items()
+    }
+    faces = {"CelebAMask-HQ": sets["celebamask_held_out"]}
+    portraits = {names[key]: value for key, value in sets.items() if key.startswith("fasseg")}
+    return "\n\n".join(
+        [markdown(rows, "set"), _by_class(faces), *([_by_class(portraits)] if portraits else [])]
+    )
+
+
+def _painter_tables(scores: dict[str, Any]) -> str:
+    judges = {"judge": "independent judge", "own_parser": "own parser"}
+    judges = {key: name for key, name in judges.items() if key in scores}
+    agreement: Rows = {}
+    for key in ("painted", "references"):
+        agreement[key] = {}
+        for judge, name in judges.items():
+            agreement[key][f"accuracy, {name}"] = scores[judge][key]["accuracy"]
+            agreement[key][f"mIoU, {name}"] = scores[judge][key]["miou"]
+    title = f"{scores['seeds']} evaluation seeds, {scores['size']}², random styles, raw output"
+    parts = [markdown(agreement, title)]
+    if "distance" in scores:
+        distance = scores["distance"]
+        rows: Rows = {
+            key.replace("_", " "): {
+                "Fréchet": value,
+                "kernel × 1000": 1000 * distance["kernel"][key],
+                "its deviation × 1000": 1000 * distance["kernel_deviation"][key],
+            }
+            for key, value in distance["frechet"].items()
+        }
+        parts.append(markdown(rows, f"{distance['features']} distance to other references"))
+    if "styles" in scores:
+        flat = {key.replace("_", " "): {"": value} for key, value in scores["styles"].items()}
+        parts.append(markdown(flat, "styles"))
+    judge = next(iter(judges))
+    seen = {key: scores[judge][key] for key in ("painted", "references")}
+    parts.append(_by_class(seen, f"IoU, {judges[judge]}"))
+    if "left_out" in scores:
+        left = scores["left_out"]
+        parts.append(f"Left out: {', '.join(left['what'])} ({left['why']})")
+    return "\n\n".join(parts)
+
+
+def _generator_tables(scores: dict[str, Any]) -> str:
+    rows: Rows = {}
+    for kind in ("one_style", "mixed_styles"):
+        for size, value in scores[kind].items():
+            row = rows.setdefault(f"{size.removeprefix('psnr_')}²", {})
+            row[f"{kind.replace('_', ' ')}, mean dB"] = value["mean"]
+            row[f"{kind.replace('_', ' ')}, lowest dB"] = value["lowest"]
+    return markdown(rows, f"early pictures, {scores['faces']} faces")
+
+
+def _by_class(sets: dict[str, dict[str, Any]], corner: str = "IoU") -> str:
+    """Sets that hold "iou" by class -> a row for each class, a column for each set."""
+    rows: Rows = {}
+    for name, value in sets.items():
+        for label, iou in value["iou"].items():
+            rows.setdefault(label, {})[name] = iou
+    return markdown(rows, corner)
+
+
+def summary(scores: dict[str, dict[str, Any]]) -> str:
+    """NAME -> scores.json: the README's table, one line for each network."""
+    lines = {}
+    for name, found in scores.items():
+        if "celebamask_held_out" in found:
+            best = found["celebamask_held_out"]
+            text = f"accuracy {number(best['accuracy'])}, mIoU {number(best['miou'])}"
+            text += f" on {best['photos']} held-out photos with human labels"
+        elif "own_parser" in found:
+            judge = found.get("judge", found["own_parser"])
+            by = "an independent judge" if "judge" in found else "our own parser"
+            accuracy = [number(judge[key]["accuracy"]) for key in ("painted", "references")]
+            text = f"accuracy {accuracy[0]} by {by}; the references' own: {accuracy[1]}"
+        else:
+            early = found["one_style"]["psnr_256"]["mean"]
+            text = f"256² to the reduced 1024² picture: {early:.1f} dB"
+        lines[f"[`{name}`](semedit_lite/weights/{name})"] = {"figures": text}
+    return markdown(lines, "weights")
+
+
+def blocks() -> dict[str, str]:
+    """Name -> Markdown of every block there are figures for."""
+    found = {}
+    for path in sorted(BENCHMARKS.glob("*.json")):
+        found[f"bench-{path.stem}"] = bench_table(json.loads(path.read_text(encoding="utf-8")))
+    scores = {
+        path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(BUNDLED.glob("*/scores.json"))
+    }
+    if scores:
+        found["scores"] = summary(scores)
+    return found | {f"scores-{name}": scores_table(value) for name, value in scores.items()}
+
+
+def fill(text: str, tables: dict[str, str]) -> str:
+    """`text` with what stands between the marks of each block replaced; others stay."""
+
+    def replace(match: re.Match[str]) -> str:
+        name, old = match.groups()
+        return f"<!-- {name}:start -->\n{tables.get(name, old.strip())}\n<!-- {name}:end -->"
+
+    return re.sub(r"<!-- ([\w-]+):start -->(.*?)<!-- \1:end -->", replace, text, flags=re.DOTALL)
+
+
+def pages() -> list[Path]:
+    """The README, TRAINING.md and the cards."""
+    top = [ROOT / "README.md", ROOT / "TRAINING.md"]
+    return [p for p in (*top, *sorted(BUNDLED.glob("*/README.md"))) if p.is_file()]
+
+
+def update() -> None:
+    """Fills the blocks of all pages from the JSON files."""
+    tables = blocks()
+    for page in pages():
+        old = page.read_text(encoding="utf-8")
+        new = fill(old, tables)
+        if new != old:
+            write_beside(page, lambda path, text=new: path.write_text(text, encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    update()

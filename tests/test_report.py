@@ -1,0 +1,110 @@
+"""Tables are made from JSON: the committed pages say what the committed figures say."""
+
+import pytest
+
+from semedit_lite.evaluation import report
+
+BENCH = {
+    "date": "2026-01-02",
+    "machine": {"processor": "Toy 1", "cores": 2, "torch": "2.13.0"},
+    "results": {
+        "a": {"what": "A", "unit": "ms", "median": 12.345, "low": 12, "high": 20.5, "aim": 60},
+        "b": {"what": "B", "unit": "s", "median": 0.5, "low": 0.4, "high": 0.6, "aim": None},
+    },
+}
+AGREEMENT = {"accuracy": 0.91234, "miou": 0.7, "iou": {"skin": 0.9, "hat": None}}
+PAINTER = {
+    "seeds": 512,
+    "size": 64,
+    "own_parser": {"painted": AGREEMENT, "references": AGREEMENT},
+}
+JUDGED = PAINTER | {
+    "judge": PAINTER["own_parser"],
+    "distance": {
+        "features": "MobileNetV2",
+        "frechet": {"painted": 50.0},
+        "kernel": {"painted": 0.0012},
+        "kernel_deviation": {"painted": 0.0001},
+    },
+    "styles": {"lpips_between_styles": 0.2},
+}
+PARSER = {
+    "celebamask_held_out": AGREEMENT | {"photos": 140, "left_right": 0.99},
+    "fasseg_yaw_30": AGREEMENT | {"photos": 9, "iou": {"eyes": 0.5}},
+}
+PSNR = {"psnr_256": {"mean": 33.21, "lowest": 30.0}}
+GENERATOR = {"faces": 32, "one_style": PSNR, "mixed_styles": PSNR}
+
+
+@pytest.mark.parametrize("page", report.pages(), ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_pages_equal_their_figures(page):
+    text = page.read_text(encoding="utf-8")
+    assert report.fill(text, report.blocks()) == text, (
+        "run `python -m semedit_lite.evaluation.report`"
+    )
+
+
+def test_the_readme_shows_every_figure():
+    text = (report.ROOT / "README.md").read_text(encoding="utf-8")
+    for path in report.BENCHMARKS.glob("*.json"):
+        assert f"<!-- bench-{path.stem}:start -->" in text
+    assert "<!-- scores:start -->" in text
+
+
+def test_scores_are_on_their_card():
+    for path in report.BUNDLED.glob("*/scores.json"):
+        card = (path.parent / "README.md").read_text(encoding="utf-8")
+        assert f"<!-- scores-{path.parent.name}:start -->" in card
+
+
+def test_bench_table():
+    lines = report.bench_table(BENCH).splitlines()
+    assert lines[0] == "|  | median | 10 to 90 % of runs | aim |"
+    assert lines[2] == "| A | 12.3 ms | 12 – 20.5 | ≤ 60 ms |"
+    assert lines[3] == "| B | 0.5 s | 0.4 – 0.6 | – |"
+    assert lines[-1] == "Toy 1, 2 cores, torch 2.13.0, 2026-01-02."
+
+
+def test_parser_tables():
+    text = report.scores_table(PARSER)
+    assert "| celebamask held out | 140 | 0.912 | 0.700 | 0.990 |" in text
+    assert "| fasseg yaw ±30 | 9 | 0.912 | 0.700 | – |" in text
+    assert "| IoU | CelebAMask-HQ |\n| --- | ---: |\n| skin | 0.900 |\n| hat | – |" in text
+    assert "| eyes | 0.500 |" in text
+
+
+def test_painter_tables():
+    text = report.scores_table(JUDGED)
+    assert "| painted | 0.912 | 0.700 | 0.912 | 0.700 |" in text
+    assert "| painted | 50.0 | 1.200 | 0.100 |" in text
+    assert "| lpips between styles | 0.200 |" in text
+    alone = report.scores_table(PAINTER | {"left_out": {"what": ["judge"], "why": "no teachers"}})
+    assert "independent" not in alone
+    assert alone.endswith("Left out: judge (no teachers)")
+
+
+def test_generator_tables():
+    assert report.scores_table(GENERATOR).endswith("| 256² | 33.2 | 30.0 | 33.2 | 30.0 |")
+
+
+def test_summary():
+    lines = report.summary({"a": PARSER, "b": JUDGED, "c": PAINTER, "d": GENERATOR}).splitlines()
+    assert "accuracy 0.912, mIoU 0.700 on 140 held-out" in lines[2]
+    assert "by an independent judge" in lines[3]
+    assert "by our own parser" in lines[4]
+    assert "33.2 dB" in lines[5]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.5, "0.500"), (-9.9999, "-10.000"), (12.34, "12.3"), (12345.6, "12,346"), (7, "7")],
+)
+def test_number(value, text):
+    assert report.number(value) == text
+
+
+def test_fill_touches_marked_blocks_alone():
+    text = "a\n<!-- x:start -->\nold\n<!-- x:end -->\nb\n<!-- y:start -->\nkept\n<!-- y:end -->\n"
+    filled = report.fill(text, {"x": r"new \1 table"})
+    assert filled == text.replace("old", r"new \1 table")
+    assert report.fill(filled, {"x": r"new \1 table"}) == filled
