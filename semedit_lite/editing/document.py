@@ -6,7 +6,6 @@ branch. A document is saved with its whole chain as one file and opened again bi
 
 import io
 import json
-import math
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from semedit_lite.labels import FACE
 FORMAT = "semedit document 1"
 MAX_BYTES = 256 * 2**20  # of all that a file unpacks to
 MAX_STEPS = 500
+MIN_SCALE = 1e-3  # of a crop's pixel, in pixels of the photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ class Document:
             raise InputError(f"There is no file '{source}'.") from None
         except (
             *(zipfile.BadZipFile, zlib.error, SafetensorError, InputError, OSError, EOFError),
-            *(LookupError, TypeError, ValueError, AttributeError, RuntimeError),
+            *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
         ) as error:
             raise InputError(
                 f"This file is not a semedit document or is damaged ({error}); choose one that "
@@ -218,6 +218,6 @@ def _png(image: Image.Image) -> bytes:
 
 def _matrix(rows: Any) -> Tensor:
     matrix = torch.tensor(rows, dtype=torch.float64)
-    if matrix.shape != (2, 3) or not math.isfinite(matrix.abs().max()):
+    if matrix.shape != (2, 3) or not matrix.isfinite().all() or matrix[:, :2].det() < MIN_SCALE**2:
         raise InputError("no alignment")
     return matrix

@@ -1,0 +1,258 @@
+"""Documents and their history: nothing is lost, and what was saved is what is opened."""
+
+import io
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from PIL import Image
+
+from semedit_lite.editing.document import Document, History
+from semedit_lite.errors import InputError
+from semedit_lite.faces.align import Alignment, Frame, cut
+from semedit_lite.images import to_tensor
+
+TINY = Document(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4), {"tool": "open"})
+
+
+def child(parent, **fields):
+    """A document made from `parent` by some operation."""
+    same = {"image": parent.image, "layout": parent.layout, "operation": {"tool": "paint"}}
+    return Document(**(same | fields), parent=parent)
+
+
+@pytest.fixture
+def edited():
+    """A photo with a crop, and two operations on it."""
+    y, x = np.mgrid[:90, :120]
+    photo = Image.fromarray(np.stack([x * 2, y * 2, x + y], 2).astype(np.uint8))
+    frame = Frame(40 * np.exp(0.3j), 50 + 20j)
+    crop = cut(to_tensor(photo), frame, 32)
+    layout = torch.randint(19, (1, 32, 32))
+    found = Alignment(crop, layout, frame.matrix(32))
+    opened = Document(crop, layout, {"tool": "open"}, photo=photo, alignment=found)
+    painted = layout.clone()
+    painted[:, 10:20, 10:20] = (layout[:, 10:20, 10:20] + 1) % 19
+    first = child(opened, image=torch.rand(1, 3, 32, 32) * 2 - 1, layout=painted)
+    return child(first, operation={"tool": "paint", "seed": 3}, scores={"seconds": 0.1})
+
+
+class Histories(RuleBasedStateMachine):
+    """The history against the plainest model: a tree of numbers and the order of visits."""
+
+    def __init__(self):
+        super().__init__()
+        self.history = History.start(TINY)
+        self.documents, self.parents, self.now, self.tips = [TINY], [None], 0, [0]
+
+    def path(self, tip):
+        path = [tip]
+        while self.parents[path[0]] is not None:
+            path.insert(0, self.parents[path[0]])
+        return path
+
+    @rule()
+    def push(self):
+        self.history = self.history.push(child(self.history.current))
+        self.documents.append(self.history.current)
+        self.parents.append(self.now)
+        self.tips = [tip for tip in self.tips if tip != self.now] + [len(self.documents) - 1]
+        self.now = len(self.documents) - 1
+
+    @rule()
+    def undo(self):
+        self.history = self.history.undo
+        self.now = self.parents[self.now] if self.parents[self.now] is not None else self.now
+
+    @rule()
+    def redo(self):
+        self.history = self.history.redo
+        for tip in reversed(self.tips):
+            path = self.path(tip)
+            if self.now in path[:-1]:
+                self.now = path[path.index(self.now) + 1]
+                break
+
+    @precondition(lambda self: len(self.tips) > 1)
+    @rule(data=st.data())
+    def visit(self, data):
+        tip = data.draw(st.sampled_from(self.tips))
+        self.history = self.history.visit(self.documents[tip])
+        self.tips = [other for other in self.tips if other != tip] + [tip]
+        self.now = tip
+
+    @invariant()
+    def same(self):
+        assert self.history.current is self.documents[self.now]
+        assert [self.documents.index(tip) for tip in self.history.tips] == self.tips
+        assert self.history.current.opened is TINY
+
+    @invariant()
+    def nothing_is_lost(self):
+        kept = {id(document) for tip in self.history.tips for document in tip.chain}
+        assert kept == {id(document) for document in self.documents}
+
+    @invariant()
+    def undo_is_taken_back_by_redo(self):
+        undone = self.history.undo
+        on_the_last_branch = any(d is self.history.current for d in self.history.tips[-1].chain)
+        if undone is not self.history and on_the_last_branch:
+            assert undone.redo.current is self.history.current
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+
+
+def test_a_history_takes_only_children_of_the_current_document():
+    history = History.start(TINY).push(child(TINY))
+    with pytest.raises(ValueError, match="not made from"):
+        history.push(child(TINY))
+    with pytest.raises(ValueError, match="branch"):
+        history.visit(TINY)
+
+
+def test_a_document_holds_eight_bits_and_ids_of_the_set():
+    image = torch.rand(1, 3, 8, 8) * 3 - 1.5
+    document = Document(image, torch.zeros(1, 8, 8), {})
+    assert torch.equal(document.image, to_tensor(document.picture))
+    assert (document.image - image.clamp(-1, 1)).abs().max() <= 1 / 255 + 1e-6
+    assert document.layout.dtype == torch.long
+    with pytest.raises(InputError, match="class ids"):
+        Document(image, torch.full((1, 8, 8), 19), {})
+
+
+def test_what_was_saved_is_opened(edited, tmp_path):
+    edited.save(tmp_path / "face.semedit")
+    again = Document.open(tmp_path / "face.semedit")
+    for old, new in zip(edited.chain, again.chain, strict=True):
+        assert torch.equal(old.image, new.image)
+        assert torch.equal(old.layout, new.layout)
+        assert (old.operation, old.scores, old.latent) == (new.operation, new.scores, new.latent)
+    assert torch.equal(again.opened.alignment.matrix, edited.opened.alignment.matrix)
+    assert np.array_equal(again.opened.photo, edited.opened.photo)
+    assert np.array_equal(again.whole, edited.whole)
+    assert again.provenance == edited.provenance == {
+        "synthetic": True,
+        "operations": [{"tool": "open"}, {"tool": "paint"}, {"tool": "paint", "seed": 3}],
+    }  # fmt: skip
+
+
+def test_a_latent_is_saved_bit_for_bit(tmp_path):
+    document = Document(TINY.image, TINY.layout, {"seed": 1}, latent=torch.randn(1, 16, 512))
+    document.save(tmp_path / "face.semedit")
+    assert torch.equal(Document.open(tmp_path / "face.semedit").latent, document.latent)
+
+
+def test_the_whole_photo_changes_only_around_the_painted_region(edited):
+    whole, photo = np.array(edited.whole), np.array(edited.opened.photo)
+    assert whole.shape == photo.shape
+    y, x = np.mgrid[:90, :120] + 0.5
+    inverse = edited.opened.alignment.inverse.numpy()
+    u, v = (inverse @ np.stack([x, y, np.ones_like(x)]).reshape(3, -1)).reshape(2, 90, 120)
+    near = (np.abs(u - 15) < 5 + 2 + 2) & (np.abs(v - 15) < 5 + 2 + 2)  # region, halo, sampling
+    assert np.array_equal(whole[~near], photo[~near])
+    assert np.abs(whole[near].astype(int) - photo[near]).mean() > 20
+
+
+def test_a_document_without_a_photo_is_its_own_whole():
+    assert np.array_equal(TINY.whole, TINY.picture)
+
+
+def test_where_nothing_can_be_written_it_says_so(edited, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot be written"):
+        edited.save(tmp_path / "file" / "face.semedit")
+
+
+def saved(document, tmp_path):
+    """The bytes of a saved document."""
+    document.save(tmp_path / "face.semedit")
+    return (tmp_path / "face.semedit").read_bytes()
+
+
+def rewritten(data, name, content):
+    """A saved document with one of its files replaced, or left out where `content` is None."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for other in {*old.namelist(), name} - ({name} if content is None else set()):
+            new.writestr(other, content if other == name else old.read(other))
+    return buffer.getvalue()
+
+
+def png(width, height, mode="P"):
+    buffer = io.BytesIO()
+    Image.new(mode, (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def about(data, **changes):
+    """A saved document with some entries of its JSON replaced."""
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        entries = json.loads(file.read("document.json")) | changes
+    return rewritten(data, "document.json", json.dumps(entries))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: b"GIF89a" + bytes(100),
+        lambda data: pickle.dumps({"format": "semedit document 1"}),
+        lambda data: data[: len(data) // 2],
+        lambda data: rewritten(data, "0/image.png", None),
+        lambda data: rewritten(data, "1/image.png", b"no picture"),
+        lambda data: rewritten(data, "1/image.png", png(16, 16, "RGB")),
+        lambda data: rewritten(data, "1/layout.png", png(31, 32)),
+        lambda data: rewritten(data, "1/layout.png", png(32, 32, "RGB")),
+        lambda data: rewritten(data, "1/latent.safetensors", pickle.dumps([1])),
+        lambda data: rewritten(data, "document.json", "{"),
+        lambda data: rewritten(data, "document.json", "[" * 100_000),
+        lambda data: rewritten(data, "document.json", "[1, 2]"),
+        lambda data: about(data, format="semedit document 99"),
+        lambda data: about(data, steps=[]),
+        lambda data: about(data, steps=[3]),
+        lambda data: about(data, matrix=[[0, 0, 0], [0, 0, 0]]),
+        lambda data: about(data, matrix=[[1, 0, float("nan")], [0, 1, 0]]),
+        lambda data: about(data, matrix=[[1, 0], [0, 1]]),
+    ],
+)  # fmt: skip
+def test_a_damaged_document_is_refused(damage, edited, tmp_path):
+    with pytest.raises(InputError, match="not a semedit document or is damaged"):
+        Document.open(io.BytesIO(damage(saved(edited, tmp_path))))
+
+
+def test_a_bomb_is_refused_before_it_unpacks(monkeypatch):
+    monkeypatch.setattr("semedit_lite.editing.document.MAX_BYTES", 2**20)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("document.json", bytes(2**20 + 1))
+    assert len(buffer.getvalue()) < 2**12
+    with pytest.raises(InputError, match="unpacks to more than 1 MB"):
+        Document.open(buffer)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="no file"):
+        Document.open(tmp_path / "none.semedit")
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_damaged_byte_is_refused_or_harmless(data, edited, tmp_path):
+    whole = bytearray(saved(edited, tmp_path))
+    for at in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=4)):
+        whole[at] = data.draw(st.integers(0, 255))
+    try:
+        again = Document.open(io.BytesIO(bytes(whole)))
+    except InputError:
+        return
+    assert again.image.shape[2:] == again.layout.shape[1:]
