@@ -1,0 +1,55 @@
+"""The project's own files agree with each other, and the README's script runs."""
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+import semedit_lite
+from semedit_lite import hub
+from semedit_lite.evaluation.report import ROOT
+
+
+def requirements(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_requirements_are_those_of_the_package():
+    extras = project()["optional-dependencies"]
+    wanted = [*project()["dependencies"], *extras["app"], *extras["notebooks"]]
+    found = requirements((ROOT / "requirements.txt").read_text(encoding="utf-8"))
+    assert sorted(found) == sorted(wanted)
+
+
+def test_the_tested_set_lies_within_the_ranges():
+    lines = requirements((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+    pins = dict(line.split("==") for line in lines)
+    pins = {name.lower().replace("_", "-"): Version(version) for name, version in pins.items()}
+    extras = project()["optional-dependencies"].values()
+    for line in [*project()["dependencies"], *(line for extra in extras for line in extra)]:
+        need = Requirement(line)
+        assert pins[need.name.lower().replace("_", "-")] in need.specifier, line
+
+
+def test_the_core_needs_four_packages():
+    names = {Requirement(line).name for line in project()["dependencies"]}
+    assert names == {"torch", "numpy", "Pillow", "safetensors"}
+    assert re.fullmatch(r"\d+\.\d+\.\d+", semedit_lite.__version__)
+
+
+def test_the_readmes_script_runs(tmp_path, monkeypatch):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(script.splitlines()) == 3
+    for name in re.findall(r"spade-faces-\d+", script):
+        if not (hub.BUNDLED / name).is_dir():
+            pytest.skip(f"{name} is not trained yet")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(script, "README.md", "exec"), {})
+    assert [path.name for path in tmp_path.iterdir()] == ["painted.png"]
