@@ -198,6 +198,18 @@ def test_layout_and_style_both_change_the_picture():
 
 
 @torch.no_grad()
+def test_batch_norm_lets_a_style_change_the_mean_colour():
+    layout, z = halves(32).expand(8, -1, -1), torch.randn(8, 16)
+    spread = {}
+    for norm in ("batch", "instance"):
+        torch.manual_seed(0)
+        settings = {"width": 8, "max_width": 32, "hidden": 8, "z_dim": 16, "norm": norm}
+        network = SpadeGenerator(classes=5, size=64, **settings).train()
+        spread[norm] = network(layout, z).mean((2, 3)).std(0).mean().item()
+    assert spread["batch"] > 2 * spread["instance"]
+
+
+@torch.no_grad()
 def test_ignored_pixels_are_no_class():
     norm = Spade(channels=2, classes=3, hidden=4).eval()
     initialise(norm, gain=1.0)

@@ -21,13 +21,16 @@ from semedit_lite.labels import one_hot
 from semedit_lite.models.layers import initialise, plain_norm, spectral_norm
 
 # Keyword arguments of `GauGAN`. `official` is the released configuration (section 4, appendix A).
-# `lite` is made for two CPU cores: a cap on the channels, hidden maps that shrink with the
-# network (128 of them would be most of its cost), and an encoder that sees colours (its norm).
+# `lite` is made for two CPU cores: a cap on the channels, and hidden maps that shrink with the
+# network (128 of them would be most of its cost). Both norms are "batch": instance norm takes the
+# mean colour out of picture and style, and with it what most tells one style from another. The
+# price is statistics, which a training must renew for its averaged weights.
 PRESETS = {
     "lite": {
         "width": 32,
         "max_width": 96,
         "hidden": 32,
+        "norm": "batch",
         "z_dim": 64,
         "encoder_width": 16,
         "encoder_norm": "batch",
@@ -36,6 +39,7 @@ PRESETS = {
         "width": 64,
         "max_width": 1024,
         "hidden": 128,
+        "norm": "batch",
         "z_dim": 256,
         "encoder_width": 64,
         "encoder_norm": "instance",
