@@ -1,0 +1,120 @@
+"""The canvas on which people paint layouts: a `gr.HTML` component and the values it exchanges.
+
+What the canvas sends is the layout as the data URL of a PNG whose pixel values are class ids, and
+any such PNG, grey or with a palette, may be sent in its place through the API. What it is given
+may also carry the photo that shows through (`encode_value`). The drawing, its history and its
+exactness live in `painter.js`; all code is served by the app itself.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from semedit_lite.errors import InputError
+from semedit_lite.images import load_layout
+from semedit_lite.labels import IGNORE, LabelSet
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+HERE = Path(__file__).parent
+PREFIX = "data:image/png;base64,"
+
+
+def painter(
+    labels: LabelSet,
+    size: int = 256,
+    *,
+    names: Sequence[str] | None = None,  # what people read, where the set's own names are terse
+    value: str = "",
+    **options: Any,  # of gr.HTML: elem_id, visible, ...
+) -> "gr.HTML":
+    """A canvas of size x size pixels for a layout of `labels`; its event `input` follows a stroke.
+
+    Read its value with `decode_value`, set it with `encode_value`.
+    """
+    import gradio as gr
+
+    names = names or labels.classes
+    classes = [
+        {"name": name, "colour": colour} for name, colour in zip(names, labels.colours, strict=True)
+    ]
+    return gr.HTML(
+        value,
+        html_template=(HERE / "painter.html").read_text(encoding="utf-8"),
+        css_template=(HERE / "painter.css").read_text(encoding="utf-8"),
+        js_on_load=(HERE / "painter.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        mode="label",
+        size=size,
+        classes=classes,
+        **options,
+    )
+
+
+def encode_value(layout: Tensor, photo: Image.Image | None = None, *, fresh: bool = False) -> str:
+    """What shows `layout` (1, H, W) or (H, W) on the canvas.
+
+    `photo`, stretched over the same square, replaces the one below it. `fresh` starts a new
+    document with an empty history and no photo but this one; otherwise a layout that differs from
+    the one on the canvas is a step that can be undone, and one that does not changes nothing.
+    """
+    h, w = layout.shape[-2:]
+    ids = layout.reshape(h, w).to(torch.uint8).cpu().numpy()
+    value = {"layout": PREFIX + _base64(Image.fromarray(ids, "L"), "PNG"), "fresh": fresh}
+    if photo is not None:
+        value["photo"] = "data:image/jpeg;base64," + _base64(photo.convert("RGB"), "JPEG")
+    return json.dumps(value)
+
+
+def decode_value(value: str, labels: LabelSet, size: int) -> Tensor:
+    """The layout (1, size, size) of a canvas' value or of a plain PNG data URL.
+
+    InputError where it is neither, of another size, has ids outside `labels`, or is one class only.
+    """
+    layout = load_layout(_png(value, size), labels, size)  # (1, size, size)
+    if (layout == IGNORE).any():
+        raise InputError(
+            f"The layout has pixels without a class (value {IGNORE}); give each of them one of the "
+            f"ids 0 to {len(labels) - 1}."
+        )
+    first = layout[0, 0, 0]
+    if (layout == first).all():
+        raise InputError(
+            f"The canvas is empty: all of it is '{labels.classes[first]}'; paint another class "
+            "somewhere."
+        )
+    return layout
+
+
+def _png(value: str, size: int) -> bytes:
+    """The PNG file inside a value; a blank one where nothing was ever painted."""
+    try:
+        if value.startswith("{"):
+            value = json.loads(value)["layout"]
+        if not value:
+            return _file(Image.new("L", (size, size)), "PNG")
+        if not value.startswith(PREFIX):
+            raise ValueError(value[:30])
+        return base64.b64decode(value.removeprefix(PREFIX), validate=True)
+    except (AttributeError, TypeError, KeyError, ValueError):  # JSON's and base64's are ValueErrors
+        raise InputError(
+            f"A layout is sent as '{PREFIX}…', a PNG whose pixel values are class ids."
+        ) from None
+
+
+def _file(image: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, quality=92)
+    return file.getvalue()
+
+
+def _base64(image: Image.Image, kind: str) -> str:
+    return base64.b64encode(_file(image, kind)).decode()

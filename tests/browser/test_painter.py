@@ -1,0 +1,327 @@
+"""The painter in a real browser: what reaches Python is exactly what was painted."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from semedit_lite.labels import FACE
+from semedit_lite.ui.painter import decode_value, encode_value, painter
+
+gradio = pytest.importorskip("gradio")
+pytestmark = pytest.mark.browser
+
+SIZE = 64
+HAIR, HAT, SKIN = FACE.id("hair"), FACE.id("hat"), FACE.id("skin")
+
+
+def start_layout() -> torch.Tensor:
+    """Background with a block of skin on the left and one of hair on the right."""
+    layout = torch.zeros(1, SIZE, SIZE, dtype=torch.long)
+    layout[:, 16:48, 8:28] = SKIN
+    layout[:, 16:48, 36:56] = HAIR
+    return layout
+
+
+def other_layout() -> torch.Tensor:
+    return torch.where(start_layout() == HAIR, HAT, start_layout())
+
+
+class Canvas:
+    """A painter on a page, and the layouts that its app has received."""
+
+    def __init__(self, page, received: list[str]):
+        self.page, self.received = page, received
+        self.element = page.locator("canvas")
+        self.box = self.element.bounding_box()
+
+    def client(self, x: float, y: float) -> tuple[int, int]:
+        """Whole CSS pixels near a point of the drawing."""
+        scale = self.box["width"] / SIZE
+        return round(self.box["x"] + x * scale), round(self.box["y"] + y * scale)
+
+    def drawn(self, x: float, y: float) -> np.ndarray:
+        """Where on the drawing the pointer is, when it is sent to (x, y)."""
+        scale = self.box["width"] / SIZE
+        left, top = self.client(x, y)
+        return np.array([(left - self.box["x"]) / scale, (top - self.box["y"]) / scale])
+
+    def drag(self, *points: tuple[float, float]) -> np.ndarray:
+        """Presses at the first point, jumps from each to the next, and lifts."""
+        return self.sent(lambda: self.press(*points))
+
+    def press(self, *points: tuple[float, float]) -> None:
+        mouse = self.page.mouse
+        mouse.move(*self.client(*points[0]))
+        mouse.down()
+        for point in points[1:]:
+            mouse.move(*self.client(*point))
+        mouse.up()
+
+    def sent(self, act) -> np.ndarray:
+        """Does something that changes the drawing; returns the layout that Python then receives."""
+        before = len(self.received)
+        act()
+        deadline = time.monotonic() + 20
+        while len(self.received) == before:
+            assert time.monotonic() < deadline, "no layout reached Python"
+            self.page.wait_for_timeout(5)
+        return self.layout()
+
+    def settles(self, expected: np.ndarray) -> None:
+        """Waits until the layout that Python received last is the expected one."""
+        deadline = time.monotonic() + 20
+        while not self.received or not np.array_equal(self.layout(), expected):
+            assert time.monotonic() < deadline, "another layout reached Python"
+            self.page.wait_for_timeout(20)
+
+    def layout(self) -> np.ndarray:
+        return decode_value(self.received[-1], FACE, SIZE)[0].numpy()
+
+    def key(self, name: str) -> None:
+        self.page.keyboard.press(name)
+
+    def tool(self, name: str) -> None:
+        self.page.get_by_role("radio", name=name, exact=True).check()
+
+    def brush(self, pixels: int) -> None:
+        self.page.locator('[data-part="size"]').fill(str(pixels))
+
+
+def near(a: np.ndarray, b: np.ndarray, radius: float) -> np.ndarray:
+    """Pixels whose centre lies within `radius` of the segment from a to b: bool (SIZE, SIZE)."""
+    grid = np.stack(np.meshgrid(*[np.arange(SIZE) + 0.5] * 2), -1)  # (SIZE, SIZE, 2), x first
+    along = b - a
+    t = ((grid - a) @ along / max(along @ along, 1e-9)).clip(0, 1)  # (SIZE, SIZE)
+    return np.linalg.norm(grid - a - t[..., None] * along, axis=-1) <= radius
+
+
+@pytest.fixture(scope="module")
+def app():
+    received: list[str] = []
+    with gradio.Blocks() as blocks:
+        canvas = painter(FACE, SIZE, value=encode_value(start_layout()))
+        canvas.input(received.append, canvas, trigger_mode="always_last", show_progress="hidden")
+        answers = {
+            "echo": lambda value: encode_value(decode_value(value, FACE, SIZE)),
+            "other": lambda _: encode_value(other_layout()),
+            "fresh": lambda _: encode_value(start_layout(), fresh=True),
+        }
+        for name, answer in answers.items():
+            gradio.Button(name).click(answer, canvas, canvas, show_progress="hidden")
+    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, run_history=False)
+    yield url, received
+    blocks.close()
+
+
+def opened(browser, app, **context):
+    url, received = app
+    received.clear()
+    page = browser.new_context(**context).new_page()
+    page.set_default_timeout(20_000)
+    page.goto(url)
+    page.locator("canvas").wait_for()
+    page.wait_for_function("!document.querySelector('[data-part=palette]').matches(':empty')")
+    return Canvas(page, received)
+
+
+@pytest.fixture
+def canvas(browser, app):
+    canvas = opened(browser, app, viewport={"width": 1280, "height": 900})
+    yield canvas
+    canvas.page.context.close()
+
+
+@pytest.mark.parametrize("density", [1, 2])
+def test_a_click_paints_exactly_the_disc_below_the_ring(browser, app, density):
+    view = {"width": 1111, "height": 870}  # an odd size: the canvas is scaled by no whole number
+    canvas = opened(browser, app, viewport=view, device_scale_factor=density)
+    canvas.tool("hat")
+    expected = start_layout()[0].numpy()
+    for pixels, place in ((1, (5.5, 50.2)), (7, (30.3, 20.8)), (16, (60.1, 60.9))):
+        canvas.brush(pixels)
+        found, centre = canvas.drag(place), canvas.drawn(*place)
+        expected[near(centre, centre, pixels / 2)] = HAT
+        expected[int(centre[1]), int(centre[0])] = HAT
+        assert np.array_equal(found, expected)
+    canvas.page.context.close()
+
+
+@pytest.mark.parametrize("pixels", [1, 6])
+def test_fast_strokes_leave_no_gaps(canvas, pixels):
+    canvas.brush(pixels)
+    canvas.tool("hat")
+    corners = [(4.2, 5.1), (60.7, 33.4), (7.9, 58.2)]
+    found = canvas.drag(*corners) == HAT
+    a, b, c = (canvas.drawn(*corner) for corner in corners)
+    inner, outer = max(pixels / 2 - 0.1, 0), max(pixels / 2, 0.71) + 0.01
+    assert found[near(a, b, inner) | near(b, c, inner)].all()
+    assert not found[~(near(a, b, outer) | near(b, c, outer))].any()
+    for start, stop in ((a, b), (b, c)):  # every pixel that the line passes through in steps of ½
+        for t in np.linspace(0, 1, 120):
+            x, y = start + t * (stop - start)
+            assert found[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2].any()
+
+
+def test_touch_paints_and_does_not_scroll(browser, app):
+    view = {"width": 390, "height": 500}
+    canvas = opened(browser, app, viewport=view, has_touch=True, is_mobile=True)
+    canvas.brush(6)
+    canvas.tool("hat")
+    canvas.element.scroll_into_view_if_needed()
+    canvas.box = canvas.element.bounding_box()
+    scrolled = canvas.page.evaluate("scrollY")
+    device = canvas.page.context.new_cdp_session(canvas.page)
+
+    def touch():
+        for kind, point in (("touchStart", (20, 12)), ("touchMove", (40, 52)), ("touchEnd", None)):
+            x, y = canvas.client(*(point or (0, 0)))
+            points = [{"x": x, "y": y}] if point else []
+            device.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    found = canvas.sent(touch) == HAT
+    a, b = canvas.drawn(20, 12), canvas.drawn(40, 52)
+    assert found[near(a, b, 2.9)].all()
+    assert not found[~near(a, b, 3.01)].any()
+    assert canvas.page.evaluate("scrollY") == scrolled
+    canvas.page.context.close()
+
+
+def test_fill_stops_at_other_classes(canvas):
+    canvas.tool("hat")
+    canvas.tool("Fill")
+    found = canvas.drag((45, 30))
+    assert np.array_equal(found, other_layout()[0].numpy())
+
+
+def test_the_eyedropper_picks_a_class_and_gives_the_brush_back(canvas):
+    canvas.tool("Pick a class from the layout")
+    canvas.press((45, 30))
+    assert canvas.page.get_by_role("radio", name="hair", exact=True).is_checked()
+    assert canvas.page.get_by_role("radio", name="Brush").is_checked()
+    assert canvas.drag((4, 4))[4, 4] == HAIR
+
+
+def test_the_eraser_leaves_the_class_that_was_chosen(canvas):
+    canvas.tool("Eraser")
+    assert canvas.drag((18, 30))[30, 18] == 0
+    canvas.page.get_by_label("Erase to").select_option("skin")
+    assert canvas.drag((45, 30))[30, 45] == SKIN
+
+
+def test_sixty_steps_of_undo_and_redo(canvas):
+    canvas.brush(3)
+    canvas.tool("hat")
+    states = [start_layout()[0].numpy()]
+    for k in range(60):
+        place = (2 + k, 4 + 40 * (k % 2))
+        canvas.press(place)
+        states.append(states[-1].copy())
+        states[-1][near(canvas.drawn(*place), canvas.drawn(*place), 1.5)] = HAT
+    canvas.settles(states[60])
+    canvas.page.get_by_role("button", name="echo").click()  # the same layout comes back from Python
+    canvas.page.wait_for_timeout(300)
+    canvas.element.focus()
+    for steps, left in ((20, 40), (40, 0)):
+        for _ in range(steps):
+            canvas.key("Control+Z")
+        canvas.settles(states[left])
+    assert canvas.page.get_by_role("button", name="Undo").is_disabled()
+    for steps, done in ((25, 25), (35, 60)):
+        for _ in range(steps):
+            canvas.key("Control+Shift+Z")
+        canvas.settles(states[done])
+    assert canvas.page.get_by_role("button", name="Redo").is_disabled()
+
+
+def test_a_new_stroke_ends_redo_and_an_empty_one_is_no_step(canvas):
+    canvas.tool("hat")
+    canvas.drag((4, 4))
+    canvas.sent(lambda: canvas.key("Control+Z"))
+    canvas.tool("skin")
+    canvas.drag((18, 30), (19, 31), (4, 4))
+    assert canvas.page.get_by_role("button", name="Redo").is_disabled()
+    canvas.sent(lambda: canvas.key("Control+Z"))
+    canvas.press((18, 30), (19, 31))  # skin on skin
+    assert canvas.page.get_by_role("button", name="Undo").is_disabled()
+
+
+def test_a_layout_from_python_is_one_step_and_a_fresh_one_is_none(canvas):
+    click = canvas.page.get_by_role("button", name="Undo").click
+    canvas.page.get_by_role("button", name="other").click()
+    canvas.page.get_by_role("button", name="Undo").and_(canvas.page.locator(":enabled")).wait_for()
+    assert np.array_equal(canvas.sent(click), start_layout()[0].numpy())
+    redone = canvas.sent(canvas.page.get_by_role("button", name="Redo").click)
+    assert np.array_equal(redone, other_layout()[0].numpy())
+    canvas.page.get_by_role("button", name="fresh").click()
+    canvas.page.get_by_role("button", name="Undo").and_(canvas.page.locator(":disabled")).wait_for()
+
+
+def test_clear_can_be_undone(canvas):
+    clear = canvas.page.get_by_role("button", name="Clear the canvas").click
+    with pytest.raises(ValueError, match="empty"):
+        canvas.sent(clear)
+    back = canvas.sent(canvas.page.get_by_role("button", name="Undo").click)
+    assert np.array_equal(back, start_layout()[0].numpy())
+
+
+def test_painting_by_keyboard_alone(canvas):
+    page = canvas.page
+    for _ in range(30):
+        canvas.key("Tab")
+        if page.evaluate("document.activeElement.tagName") == "CANVAS":
+            break
+    else:
+        pytest.fail("Tab never reaches the canvas")
+    for _ in range(3):
+        canvas.key("[")  # a thinner brush
+    canvas.key("y")
+    canvas.key("Shift+ArrowUp")
+    canvas.key("ArrowRight")
+    assert page.get_by_role("status").filter(has_text="33, 22").count() == 1
+    found = canvas.sent(lambda: canvas.key("Space"))  # one dab
+    assert found[22, 33] == HAT
+    canvas.key("Enter")  # lowers the brush
+    canvas.key("Shift+ArrowLeft")
+    canvas.key("Shift+ArrowLeft")
+    found = canvas.sent(lambda: canvas.key("Enter"))
+    assert (found[22, 13:34] == HAT).all()
+    canvas.key("Enter")
+    canvas.key("ArrowDown")
+    canvas.key("Escape")  # gives this stroke up
+    assert np.array_equal(canvas.sent(lambda: canvas.key("Control+Z"))[22, 20], SKIN)
+
+
+def test_every_control_has_a_name(canvas):
+    for name in ("Brush", "Eraser", "Fill", *FACE.classes):
+        assert canvas.page.get_by_role("radio", name=name, exact=True).count() == 1
+    nameless = canvas.page.locator('[data-part="root"] :is(button, input, select, canvas)')
+    names = nameless.evaluate_all(
+        "all => all.map(e => e.getAttribute('aria-label') || e.labels?.[0]?.textContent.trim())"
+    )
+    assert len(names) > 25
+    assert all(names)
+
+
+def test_a_phone_sees_all_of_it_without_scrolling_sideways(browser, app):
+    canvas = opened(browser, app, viewport={"width": 390, "height": 800}, has_touch=True)
+    page = canvas.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    palette = page.get_by_role("radiogroup", name="Class to paint").bounding_box()
+    assert palette["y"] >= canvas.box["y"] + canvas.box["height"]
+    assert palette["x"] + palette["width"] <= 390
+    page.context.close()
+
+
+def test_no_request_leaves_the_machine(browser, app):
+    page = browser.new_context().new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(app[0])
+    page.locator("canvas").wait_for()
+    page.wait_for_load_state("networkidle")
+    outside = [url for url in asked if not url.startswith((app[0], "data:", "blob:"))]
+    page.context.close()
+    assert asked
+    assert not outside
