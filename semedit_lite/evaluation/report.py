@@ -175,10 +175,12 @@ def fill(text: str, tables: dict[str, str]) -> str:
     """`text` with what stands between the marks of each block replaced; others stay."""
 
     def replace(match: re.Match[str]) -> str:
-        name, old = match.groups()
-        return f"<!-- {name}:start -->\n{tables.get(name, old.strip())}\n<!-- {name}:end -->"
+        name = match[1]
+        if name not in tables:
+            return match[0]
+        return f"<!-- {name}:start -->\n{tables[name]}\n<!-- {name}:end -->"
 
-    return re.sub(r"<!-- ([\w-]+):start -->(.*?)<!-- \1:end -->", replace, text, flags=re.DOTALL)
+    return re.sub(r"<!-- ([\w-]+):start -->.*?<!-- \1:end -->", replace, text, flags=re.DOTALL)
 
 
 def pages() -> list[Path]:
