@@ -154,13 +154,13 @@ def bench(arguments: argparse.Namespace) -> None:
 
 def demo(arguments: argparse.Namespace) -> None:
     """The Studio, in the browser."""
-    import runpy
+    import importlib
 
     studio = Path(__file__).parent.parent / "demos" / "studio.py"
     if not studio.is_file():
         raise InputError("The Studio is part of the repository; clone it and run `make demo`.")
     sys.path.insert(0, str(studio.parent))
-    runpy.run_path(str(studio), run_name="__main__")
+    importlib.import_module("studio").main(arguments.port, arguments.browser)
 
 
 def weights_list(arguments: argparse.Namespace) -> None:
@@ -327,7 +327,9 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("names", metavar="NAME", nargs="*", help="of measurements (all)")
     shared(own)
 
-    add(verbs, "demo", demo)
+    own = add(verbs, "demo", demo)
+    own.add_argument("--port", type=_positive, default=7860, help="(7860)")
+    own.add_argument("--no-browser", dest="browser", action="store_false", help="open none")
 
     weights = verbs.add_parser("weights", help="What is on this machine.").add_subparsers(
         required=True, metavar="WHAT"
