@@ -12,7 +12,7 @@ from semedit_lite.labels import LabelSet
 from semedit_lite.models.layers import MultiScaleDiscriminator
 from semedit_lite.models.spade import GauGAN
 from semedit_lite.training.perceptual import perceptual_loss
-from semedit_lite.training.recipes.spade import GauGANRecipe
+from semedit_lite.training.recipes.spade import SpadeRecipe
 from semedit_lite.training.trainer import train
 
 COLOURS = ((0, 0, 0), (255, 255, 255))
@@ -30,10 +30,10 @@ def pairs(count: int, seed: int, labels: LabelSet) -> tuple[torch.Tensor, torch.
     return (colours - mood + 40).clamp(0, 255).to(torch.uint8), layouts
 
 
-def recipe(labels=GROUND, perceptual=None, judge=None, **settings) -> GauGANRecipe:
+def recipe(labels=GROUND, perceptual=None, judge=None, **settings) -> SpadeRecipe:
     torch.manual_seed(0)
     small = {"width": 2, "max_width": 8, "hidden": 4, "z_dim": 4, "encoder_width": 4}
-    return GauGANRecipe(
+    return SpadeRecipe(
         name="toy",
         network=GauGAN(classes=2, size=32, encoder_norm="batch", **small),
         discriminator=MultiScaleDiscriminator(classes=2, width=4, max_width=16),

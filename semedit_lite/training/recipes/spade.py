@@ -30,7 +30,40 @@ Pairs = tuple[Tensor, Tensor]  # images (N, 3, S, S), layouts (N, S, S), both ui
 Judge = Callable[[Tensor], Tensor]  # pictures (B, 3, S, S) -> the layouts seen in them (B, S, S)
 
 
-class GauGANRecipe:
+def spade_faces(
+    size: int,  # 64 or 128
+    device: str = "cpu",
+    data: str | Path | None = None,
+    count: int = 8000,
+    perceptual: str = "auto",
+) -> "SpadeRecipe":
+    """`semedit train spade-faces-64` and `-128`: on generated faces, kept in the folder `data`.
+
+    `perceptual` is one of `training.perceptual.SOURCES`. On two CPU cores with bf16 an hour is
+    about 100,000 pictures of 64² or 30,000 of 128².
+    """
+    train = bank(count, size, 0, device, data)
+    held_out = bank(JUDGED, size, EVALUATION_SEED, device, data)
+    classes = len(FACE)
+    return SpadeRecipe(
+        name=f"spade-faces-{size}",
+        network=GauGAN(
+            classes=classes,
+            size=size,
+            upsampling={64: "normal", 128: "more"}[size],
+            **PRESETS["lite"],
+        ),
+        discriminator=MultiScaleDiscriminator(classes=classes, width=32, max_width=256),
+        labels=FACE,
+        train=(train.images, train.layouts),
+        held_out=(held_out.images, held_out.layouts),
+        device=device,
+        perceptual=perceptual_loss(perceptual, device),
+        judge=lambda pictures: parse(pictures, parser=face_parser(device)),
+    )
+
+
+class SpadeRecipe:
     """GauGAN and its discriminator on any pairs, half of which are mirrored.
 
     A step is the generator's and the encoder's, then the discriminator's, on the same batch; the
@@ -174,38 +207,6 @@ class GauGANRecipe:
 
     def paint(self, gaugan: GauGAN, layouts: Tensor, z: Tensor) -> Tensor:
         return gaugan(layouts.to(self.device), z).float().cpu()
-
-
-class SpadeRecipe(GauGANRecipe):
-    """`semedit train spade-faces-64` and `-128`: on generated faces, kept in the folder `data`.
-
-    `perceptual` is one of `training.perceptual.SOURCES`. On two CPU cores with bf16
-    an hour is about 100,000 pictures of 64² or 30,000 of 128².
-    """
-
-    def __init__(
-        self,
-        size: int,  # 64 or 128
-        device: str = "cpu",
-        data: str | Path | None = None,
-        count: int = 8000,
-        perceptual: str = "auto",
-    ) -> None:
-        train = bank(count, size, 0, device, data)
-        held_out = bank(JUDGED, size, EVALUATION_SEED, device, data)
-        upsampling = {64: "normal", 128: "more"}[size]
-        classes = len(FACE)
-        super().__init__(
-            name=f"spade-faces-{size}",
-            network=GauGAN(classes=classes, size=size, upsampling=upsampling, **PRESETS["lite"]),
-            discriminator=MultiScaleDiscriminator(classes=classes, width=32, max_width=256),
-            labels=FACE,
-            train=(train.images, train.layouts),
-            held_out=(held_out.images, held_out.layouts),
-            device=device,
-            perceptual=perceptual_loss(perceptual, device),
-            judge=lambda pictures: parse(pictures, parser=face_parser(device)),
-        )
 
 
 def detached(terms: dict[str, Tensor]) -> dict[str, float]:
