@@ -27,10 +27,12 @@ class LabelSet:
     colours: tuple[tuple[int, int, int], ...]  # sRGB, one a class
     pairs: tuple[tuple[int, int], ...] = ()  # ids that a horizontal flip exchanges
     groups: dict[str, tuple[int, ...]] = field(default_factory=dict)  # e.g. "eyes": (4, 5)
+    titles: tuple[str, ...] = ()  # the classes in words, one a class; their names where not given
 
     def __post_init__(self) -> None:
         if len(self.classes) != len(self.colours):
             raise ValueError(f"{len(self.classes)} classes but {len(self.colours)} colours")
+        object.__setattr__(self, "titles", self.titles or self.classes)
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -109,6 +111,11 @@ FACE = LabelSet(
         "mouth": (10, 11, 12),
         "hair": (13, 14),
     },
+    titles=(
+        "background", "skin", "nose", "glasses", "left eye", "right eye", "left brow",
+        "right brow", "left ear", "right ear", "mouth", "upper lip", "lower lip", "hair", "hat",
+        "earring", "necklace", "neck", "clothes",
+    ),
 )  # fmt: skip
 
 FACADES = LabelSet(

@@ -37,7 +37,7 @@ class Style:
     """Where the style code comes from; made by `own`, `seed` or `photo`."""
 
     kind: str
-    value: int | Image.Image | None = None
+    value: int | Image.Image | Tensor | None = None
 
     @classmethod
     def own(cls) -> Self:
@@ -52,8 +52,9 @@ class Style:
         return cls("seed", seed)
 
     @classmethod
-    def photo(cls, photo: Image.Image) -> Self:
-        """The style of another photo; of its face, where it shows one."""
+    def photo(cls, photo: Image.Image | Tensor) -> Self:
+        """The style of another photo, or its code (1, z_dim) that `PaintEditor.code` has found
+        before; of the photo's face, where it shows one."""
         return cls("photo", photo)
 
     @property
@@ -153,6 +154,8 @@ class PaintEditor:
     @torch.no_grad()
     def code(self, style: Style, document: Document) -> Tensor:
         """The style code (1, z_dim) that `style` stands for."""
+        if isinstance(style.value, Tensor):
+            return style.value.to(self.device)
         if style.kind == "seed":
             generator = torch.Generator().manual_seed(style.value)
             return torch.randn(1, self.model.z_dim, generator=generator).to(self.device)

@@ -294,7 +294,7 @@ def test_painting_by_keyboard_alone(canvas):
 
 
 def test_every_control_has_a_name(canvas):
-    for name in ("Brush", "Eraser", "Fill", *FACE.classes):
+    for name in ("Brush", "Eraser", "Fill", *FACE.titles):
         assert canvas.page.get_by_role("radio", name=name, exact=True).count() == 1
     nameless = canvas.page.locator('[data-part="root"] :is(button, input, select, canvas)')
     names = nameless.evaluate_all(

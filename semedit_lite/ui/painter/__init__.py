@@ -9,7 +9,6 @@ exactness live in `painter.js`; all code is served by the app itself.
 import base64
 import io
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,6 @@ def painter(
     labels: LabelSet,
     size: int = 256,
     *,
-    names: Sequence[str] | None = None,  # what people read, where the set's own names are terse
     value: str = "",
     **options: Any,  # of gr.HTML: elem_id, visible, ...
 ) -> "gr.HTML":
@@ -42,9 +40,9 @@ def painter(
     """
     import gradio as gr
 
-    names = names or labels.classes
     classes = [
-        {"name": name, "colour": colour} for name, colour in zip(names, labels.colours, strict=True)
+        {"name": title, "colour": colour}
+        for title, colour in zip(labels.titles, labels.colours, strict=True)
     ]
     return gr.HTML(
         value,
@@ -88,7 +86,7 @@ def decode_value(value: str, labels: LabelSet, size: int) -> Tensor:
     first = layout[0, 0, 0]
     if (layout == first).all():
         raise InputError(
-            f"The canvas is empty: all of it is '{labels.classes[first]}'; paint another class "
+            f"The canvas is empty: all of it is '{labels.titles[first]}'; paint another class "
             "somewhere."
         )
     return layout
