@@ -48,6 +48,11 @@ OUTSIDE = 0.05  # beyond the photo's border the crop blurs within this much of i
 MISFIT, DRIFT, FILLED = 0.06, 0.08, 0.6
 OVAL_CENTRE, OVAL_RADII = 0.5 + 0.6j, (0.18, 0.22)  # holds eyes, nose, mouth and skin only
 
+NO_FACE = (
+    "No face was found in this picture; choose a head shot that shows both eyes, nose and mouth, "
+    "larger and less turned."
+)
+
 
 class NoFaceError(InputError):
     """The parser sees no face in the picture."""
@@ -106,7 +111,11 @@ def align(photo: Image.Image, parser: FaceParser, size: int = 256) -> Alignment:
     found = find(small, parser)
     frame = Frame(found.a * shrink, found.b * shrink)
     crop = cut(image, frame, size)
-    return Alignment(crop, _parse(crop, parser), frame.matrix(size))
+    layout = _parse(crop, parser)
+    seen = sight(layout[0].numpy())
+    if seen is None or not seen.aligned:  # something that looked like a face when it was small
+        raise NoFaceError(NO_FACE)
+    return Alignment(crop, layout, frame.matrix(size))
 
 
 class Frame(NamedTuple):
@@ -159,10 +168,7 @@ def find(image: Tensor, parser: FaceParser) -> Frame:
             faces = [(s.misfit + s.drift, frame) for frame, s in candidates if s.aligned]
             if faces:
                 return min(faces, key=lambda pair: pair[0])[1]
-    raise NoFaceError(
-        "No face was found in this picture; choose a head shot that shows both eyes, nose and "
-        "mouth, larger and less turned."
-    )
+    raise NoFaceError(NO_FACE)
 
 
 def _searches(height: int, width: int) -> Iterator[list[Frame]]:
