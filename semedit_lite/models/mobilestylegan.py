@@ -61,8 +61,6 @@ class Modulation(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.scale = nn.Linear(512, channels)
-        nn.init.normal_(self.scale.weight, std=0.01)
-        nn.init.ones_(self.scale.bias)  # at first the style changes little
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         return x * self.scale(w)[:, :, None, None]
@@ -71,9 +69,9 @@ class Modulation(nn.Module):
 class StyledConv(nn.Module):
     """Modulation, convolution, noise, bias, LeakyReLU: (B, c_in, size, size) -> c_out channels.
 
-    The noise is one fixed picture a layer, as in the released weights. `size` None means none."""
+    The noise is one fixed picture a layer, as in the released weights."""
 
-    def __init__(self, c_in: int, c_out: int, size: int | None, separable: bool = True) -> None:
+    def __init__(self, c_in: int, c_out: int, size: int, separable: bool = True) -> None:
         super().__init__()
         self.modulation = Modulation(c_in)
         if separable:
@@ -81,11 +79,10 @@ class StyledConv(nn.Module):
             self.conv = nn.Sequential(depthwise, nn.Conv2d(c_in, c_out, 1))
         else:
             self.conv = nn.Sequential(nn.Conv2d(c_in, c_out, 3, padding=1))
-        self.register_buffer("noise", None if size is None else torch.zeros(1, 1, size, size))
+        self.register_buffer("noise", torch.zeros(1, 1, size, size))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = self.conv(self.modulation(x, w))
-        return F.leaky_relu(x if self.noise is None else x + self.noise, 0.2)
+        return F.leaky_relu(self.conv(self.modulation(x, w)) + self.noise, 0.2)
 
 
 class Block(nn.Module):
@@ -117,23 +114,35 @@ class Readout(nn.Module):
 class Head(nn.Module):
     """Our early end: what the skipped blocks would paint, at the size of this level.
 
-    features (B, C, s, s), the mean of the skipped rows of W+ (B, 512) -> picture (B, 3, 2s, 2s)
+    features (B, C, s, s), style (B, 64) of the network's last readout -> picture (B, 3, 2s, 2s).
+    The style is the generator's own: a head trained on some hundred faces could not learn 512
+    dimensions of style by itself. The buffers bring both inputs to about unit size.
     """
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.modulation = Modulation(channels)
+        self.register_buffer("feature_scale", torch.ones(channels))
+        self.register_buffer("style_mean", torch.zeros(CHANNELS[-1]))
+        self.register_buffer("style_scale", torch.ones(CHANNELS[-1]))
         self.linear = nn.Conv2d(channels, 12, 1)  # most of the picture is linear in the features
         self.narrow = nn.Conv2d(channels, width, 1)
-        self.conv1 = StyledConv(width, width, None, separable=False)
-        self.conv2 = StyledConv(width, width, None, separable=False)
+        self.style1, self.style2 = (nn.Linear(CHANNELS[-1], width) for _ in range(2))
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         self.detail = nn.Conv2d(width, 12, 1)
+        nn.init.zeros_(self.linear.weight)  # starts as a plain picture
+        nn.init.zeros_(self.detail.weight)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = self.modulation(x, w)
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        x = x * self.feature_scale[:, None, None]
+        style = (style - self.style_mean) * self.style_scale
+        scale1, scale2 = (
+            (1 + 0.3 * layer(style))[:, :, None, None] for layer in (self.style1, self.style2)
+        )  # (B, width, 1, 1)
         y = F.leaky_relu(self.narrow(x), 0.2)  # (B, width, s, s)
-        y = y + self.conv2(self.conv1(y, w), w)
-        return inverse_haar(self.linear(x) + self.detail(y))
+        z = F.leaky_relu(self.conv1(y * scale1), 0.2)
+        y = y + F.leaky_relu(self.conv2(z), 0.2)
+        return inverse_haar(self.linear(x) + self.detail(y * scale2))
 
 
 class MobileStyleGAN(nn.Module, Pretrained):
@@ -201,12 +210,9 @@ class MobileStyleGAN(nn.Module, Pretrained):
         return self.early(self.levels(wp, blocks_for(size))[-1], wp, size)
 
     def early(self, features: Tensor, w: Tensor, size: int) -> Tensor:
-        """The features of the block at size / 2, and the latent they came from -> picture."""
-        return self.heads[str(size)](features, self.skipped(w, size))
-
-    def skipped(self, w: Tensor, size: int) -> Tensor:
-        """The mean (B, 512) of the rows of W+ that a picture of this size leaves out."""
-        return self.rows(w)[:, 2 * blocks_for(size) + 1 :].mean(1)
+        """The features of the block at size / 2, and the latent they came from -> picture. Of the
+        skipped rows of W+ only the last has an effect."""
+        return self.heads[str(size)](features, self.to_rgb.modulation.scale(self.rows(w)[:, -1]))
 
     def forward(self, z: Tensor, size: int = FULL, truncation: float = 1.0) -> Tensor:
         """z (B, 512) from N(0, I) -> picture (B, 3, size, size)."""

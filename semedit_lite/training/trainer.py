@@ -171,14 +171,14 @@ def train(
     return best
 
 
-def save_grid(pictures: Tensor, path: Path) -> None:
-    """Pictures (N, 3, H, W) in [-1, 1] as one JPEG, about as wide as it is high."""
+def save_grid(pictures: Tensor, path: Path, columns: int | None = None) -> None:
+    """Pictures (N, 3, H, W) in [-1, 1] as one JPEG; as a square where `columns` is not given."""
     from PIL import Image
 
     from semedit_lite.hub import write_beside
 
     n, _, h, w = pictures.shape
-    columns = max(1, round(n**0.5))
+    columns = columns or max(1, round(n**0.5))
     rows = -(-n // columns)
     sheet = torch.full((3, rows * h, columns * w), 1.0)
     for i, picture in enumerate(pictures.cpu().float()):

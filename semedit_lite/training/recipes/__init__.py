@@ -18,7 +18,7 @@ def build(name: str, device: str = "cpu", data: str | None = None):
 
             return HeadsRecipe(device)
         case "spade-faces-64" | "spade-faces-128":
-            from semedit_lite.training.recipes.spade import SpadeRecipe
+            from semedit_lite.training.recipes.spade import spade_faces
 
-            return SpadeRecipe(size=int(name.rsplit("-", 1)[1]), device=device, data=data)
+            return spade_faces(int(name.rsplit("-", 1)[1]), device, data)
     raise InputError(f"There is no training '{name}'; choose from {', '.join(NAMES)}.")

@@ -15,6 +15,7 @@ from semedit_lite.models.mobilestylegan import ROWS, MobileStyleGAN
 CROP = 24  # pixels of the 64-pixel level; the same part is cut from the finer levels
 RIM = 4  # pixels of a cropped picture that the cut's zero padding reaches
 EVALUATION_SEED = 1_000_000
+SIZES = (128, 256, 512)
 
 
 def reduce(image: Tensor, size: int) -> Tensor:
@@ -43,23 +44,23 @@ class HeadsRecipe:
     averaged = ("heads",)
 
     def __init__(
-        self, device: str = "cpu", batch_size: int = 4, rate: float = 1e-3, pool: int = 120
+        self, device: str = "cpu", batch_size: int = 4, rate: float = 3e-3, pool: int = 120
     ) -> None:
         self.batch_size = batch_size
         self.model = MobileStyleGAN.from_pretrained(self.name, device)
         heads = self.model.heads.requires_grad_(True)
         self.networks: dict[str, nn.Module] = {"heads": heads}
-        styles = [p for key, p in heads.named_parameters() if key.endswith("scale.weight")]
-        inside = {id(p) for p in styles}
-        rest = [p for p in heads.parameters() if id(p) not in inside]
-        # a step moves 512 weights of a style at once: taken a tenth as long, or it runs away
-        groups = [{"params": styles, "lr": rate / 10}, {"params": rest, "lr": rate}]
+        many = (".narrow.", ".linear.")  # inputs: Adam moves them all at once, so in shorter steps
+        wide = [p for key, p in heads.named_parameters() if any(m in key for m in many)]
+        rest = [p for key, p in heads.named_parameters() if not any(m in key for m in many)]
+        groups = [{"params": wide, "lr": rate / 3}, {"params": rest, "lr": rate}]
         self.optimisers = {"heads": torch.optim.Adam(groups, betas=(0.9, 0.99))}
         self.losses = {"heads": self.loss}
         self.rows = mixed_rows(self.model, list(range(pool)))
         self.pool = [self.render(row[None]) for row in self.rows]
         self.held_rows = mixed_rows(self.model, list(range(EVALUATION_SEED, EVALUATION_SEED + 8)))
         self.held = [self.render(row[None]) for row in self.held_rows]
+        self.normalise()
 
     @torch.no_grad()
     def render(self, rows: Tensor) -> dict[int, Tensor]:
@@ -70,15 +71,27 @@ class HeadsRecipe:
         wanted = {128: maps[4], 256: maps[5], 512: maps[6], 0: reduce(picture, 512)}
         return {size: value[0].half() for size, value in wanted.items()}
 
+    @torch.no_grad()
+    def normalise(self) -> None:
+        """Sets the heads' buffers by the pool: root mean squares of the features, mean and
+        deviation of the styles."""
+        styles = self.model.to_rgb.modulation.scale(self.rows[:, -1].to(self.model.mean_w))
+        for size in SIZES:
+            squares = [face[size].float().pow(2).mean((1, 2)) for face in self.pool]
+            head = self.model.heads[str(size)]
+            head.feature_scale.copy_(1 / torch.stack(squares).mean(0).sqrt())
+            head.style_mean.copy_(styles.mean(0))
+            head.style_scale.copy_(1 / (styles.std(0) + 1e-3))
+
     def rate(self, progress: float) -> float:
-        return (1 - progress) ** 0.5
+        return min(1.0, 50 * progress + 0.02) * (1 - progress) ** 0.7
 
     def batch(self, step: int) -> dict[str, Tensor]:
         rng = Generator().manual_seed(step)
         chosen = torch.randint(len(self.pool), (self.batch_size,), generator=rng)
         corner = torch.randint(64 - CROP + 1, (self.batch_size, 2), generator=rng)
         batch: dict[str, Tensor] = {"rows": self.rows[chosen]}
-        for size in (128, 256, 512, 0):
+        for size in (*SIZES, 0):
             scale = max(1, (size or 1024) // 128)  # the target at 512 lies on the 8 x 64 grid
             parts = []
             for i, (y, x) in zip(chosen.tolist(), (corner * scale).tolist(), strict=True):
@@ -88,9 +101,11 @@ class HeadsRecipe:
         return batch
 
     def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        total, terms = torch.zeros(()), {}
-        for size in (128, 256, 512):
-            picture = self.model.early(batch[str(size)], batch["rows"], size).float()
+        total, terms = torch.zeros((), device=batch["rows"].device), {}
+        for size in SIZES:
+            # in full precision: the linear part is a small sum of large terms
+            with torch.autocast(total.device.type, enabled=False):
+                picture = self.model.early(batch[str(size)], batch["rows"], size)
             wanted = reduce(batch["0"], picture.shape[-1])
             error = (picture - wanted)[..., RIM:-RIM, RIM:-RIM].pow(2).mean()
             total = total + error
@@ -98,12 +113,14 @@ class HeadsRecipe:
         return total, terms
 
     @torch.no_grad()
-    def compare(self, heads: nn.Module, size: int) -> tuple[Tensor, Tensor]:
+    def compare(self, heads: nn.ModuleDict, size: int) -> tuple[Tensor, Tensor]:
         """Pictures of eight held-out faces by a head, and what they should be."""
         maps = torch.stack([face[size].float() for face in self.held])
-        skipped = self.model.skipped(self.held_rows, size)
         wanted = torch.stack([face[0].float() for face in self.held])
-        return heads[str(size)](maps, skipped), reduce(wanted, size)
+        trained, self.model.heads = self.model.heads, heads
+        made = self.model.early(maps, self.held_rows, size)
+        self.model.heads = trained
+        return made, reduce(wanted, size)
 
     def preview(self, networks: dict[str, nn.Module]) -> Tensor:
         return torch.cat(self.compare(networks["heads"], 256))
@@ -111,7 +128,7 @@ class HeadsRecipe:
     def evaluate(self, networks: dict[str, nn.Module]) -> dict[str, float]:
         """PSNR on eight held-out faces, half of them with mixed styles: mean over faces, in dB."""
         result = {}
-        for size in (128, 256, 512):
+        for size in SIZES:
             made, wanted = self.compare(networks["heads"], size)
             each = (made - wanted).pow(2).mean((1, 2, 3))
             result[f"psnr_{size}"] = sum(map(psnr, each)) / len(each)
