@@ -10,11 +10,14 @@ import json
 import os
 import platform
 import re
+import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,6 +142,63 @@ def import_time(device: str) -> Callable[[], float]:
     return run
 
 
+@contextmanager
+def _studio() -> Iterator[tuple[subprocess.Popen, str]]:
+    """The Studio in a process of its own, from when it answers: process and address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "semedit_lite.cli",
+        "demo",
+        "--no-browser",
+        "--port",
+        str(port),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        while process.poll() is None:
+            try:
+                urllib.request.urlopen(address, timeout=30).read()
+                break
+            except OSError:
+                time.sleep(0.05)
+        else:
+            raise InputError("The Studio did not start; `semedit demo` says why.")
+        yield process, address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def studio_start(device: str) -> Callable[[], float]:
+    """From the command to the page, in seconds."""
+
+    def run() -> float:
+        began = time.perf_counter()
+        with _studio():
+            return time.perf_counter() - began
+
+    return run
+
+
+def studio_memory(device: str) -> Callable[[], float]:
+    """The most that the Studio held while it made and painted three faces, in MB."""
+    from gradio_client import Client
+
+    def run() -> float:
+        with _studio() as (process, address):
+            client = Client(address, verbose=False)
+            for seed in range(3):
+                client.predict(seed=seed, api_name="/generate")
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+            return float(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
+
+    return run
+
+
 MEASUREMENTS = {
     "paint-64": Measurement("Paint, 64²: layout to picture", paint(64), aim=60),
     "paint-128": Measurement("Paint, 128²: layout to picture", paint(128), aim=200),
@@ -149,7 +209,14 @@ MEASUREMENTS = {
         "Training `spade-faces-64`, batches of 16", train_step, unit="images/s"
     ),
     "import": Measurement("`import semedit_lite` above torch", import_time, aim=300, gpu=False),
+    "studio-start": Measurement(
+        "Studio: from command to page", studio_start, unit="s", aim=10, gpu=False
+    ),
 }
+if sys.platform == "linux":  # elsewhere the peak of another process is not to be had
+    MEASUREMENTS["studio-memory"] = Measurement(
+        "Studio: peak memory", studio_memory, unit="MB", aim=1500, gpu=False
+    )
 
 
 def _timed(run: Callable[[], Any]) -> float:
