@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 
 from semedit_lite import cli, images
+from semedit_lite.data import faces as generated
 from semedit_lite.faces import parse as parsing
 from semedit_lite.labels import FACE
 from semedit_lite.models.spade import GauGAN
@@ -99,6 +100,32 @@ def test_parse_refuses_a_picture_without_a_face(toy_parser, tmp_path, capsys):
     assert run("parse", tmp_path / "night.png", "-o", tmp_path / "out.png", "--align") == 2
     assert "No face" in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
+
+
+# faces ----------------------------------------------------------------------------------------
+
+
+def test_faces_come_with_their_layouts_and_by_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(generated, "face_parser", lambda device="cpu": ToyParser())
+    assert run("faces", "-n", 2, "--seed", 3, "--size", 64, "-o", tmp_path / "two") == 0
+    assert run("faces", "-n", 1, "--seed", 4, "--size", 64, "-o", tmp_path / "one") == 0
+    pictures, layouts = tmp_path / "two", tmp_path / "two" / "layouts"
+    names = ["0000003.png", "0000004.png"]
+    assert sorted(p.name for p in pictures.glob("*.png")) == names
+    assert sorted(p.name for p in layouts.iterdir()) == names
+    one = images.to_tensor(images.load_photo(tmp_path / "one" / "0000004.png"))
+    two = images.to_tensor(images.load_photo(pictures / "0000004.png"))
+    assert one.shape == (1, 3, 64, 64)
+    assert (one - two).abs().max() < 0.02  # the same face, whatever was made beside it
+    assert images.load_layout(layouts / "0000004.png", FACE).shape == (1, 64, 64)
+    (operation,) = images.read_provenance(pictures / "0000004.png")["operations"]
+    assert (operation["tool"], operation["seed"]) == ("generate", 4)
+
+
+def test_faces_of_an_impossible_size(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(generated, "face_parser", lambda device="cpu": ToyParser())
+    assert run("faces", "-n", 1, "--size", 300, "-o", tmp_path) == 2
+    assert "not 300" in capsys.readouterr().err
 
 
 # paint ----------------------------------------------------------------------------------------
