@@ -17,7 +17,7 @@ from semedit_lite.training.trainer import Average, save_grid, train
 
 
 class ToyRecipe:
-    """Two networks pulling at each other, with noise and batch statistics: what is hard to resume."""
+    """Two networks that pull at each other, with noise and batch statistics: hard to resume."""
 
     name = "toy"
     batch_size = 4
