@@ -1,0 +1,289 @@
+"""Paint a face layout, get a photograph.
+
+python demos/paint.py [--port 7860]
+"""
+
+import secrets
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import gradio as gr
+import torch
+
+from semedit_lite.editing.document import Document
+from semedit_lite.editing.paint import PaintEditor, Repaint, Style
+from semedit_lite.errors import InputError
+from semedit_lite.images import load_photo, save_picture
+from semedit_lite.labels import FACE
+from semedit_lite.ui import app
+from semedit_lite.ui.app import sentences
+from semedit_lite.ui.painter import decode_value, encode_value, painter
+from semedit_lite.ui.store import Store
+
+SIZE = 256
+SEEDS = 1_000_000  # "New face" draws below this
+# Layouts of generated faces, as `semedit faces` writes them: their names are the seeds.
+EXAMPLES = sorted((Path(__file__).parent / "layouts").glob("*.png"))
+FIRST = 24  # the face on the canvas when the page opens
+STYLES = [("Its own", "own"), ("Random", "seed"), ("Another photo's", "photo")]
+PICTURE = {"interactive": False, "format": "png", "buttons": [], "elem_classes": ["picture"]}
+BUTTON = {"size": "md", "min_width": 110}
+
+photos = Store()
+
+
+@lru_cache(maxsize=1)
+def editor() -> PaintEditor:
+    """The networks, loaded when first needed."""
+    return PaintEditor(size=SIZE)
+
+
+@lru_cache(maxsize=16)
+def face(seed: int) -> Document:
+    """A generated face."""
+    return editor().generate(seed)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is remembered of a visitor: less than a kilobyte and a style code."""
+
+    seed: int = FIRST  # of the generated face that is edited ...
+    photo: str | None = None  # ... or the key of an uploaded one in `photos`
+    reference: tuple[float, ...] | None = None  # style code of the reference photo
+
+    @property
+    def document(self) -> Document:
+        return face(self.seed) if self.photo is None else photos.get(self.photo)
+
+    def style(self, kind: str, seed: int) -> Style:
+        if kind == "seed":
+            return Style.seed(whole(seed))
+        if kind == "own" or self.reference is None:
+            return Style.own()
+        return Style.photo(torch.tensor(self.reference)[None])
+
+
+def whole(seed: float | None) -> int:
+    """A seed as it comes from outside."""
+    if seed is None or seed != seed or not 0 <= seed < 2**31 or seed != int(seed):
+        raise InputError("The seed is a whole number from 0 to 2147483647.")
+    return int(seed)
+
+
+# Events. Each takes the session last and returns what changes on the page; the first line of its
+# docstring is its description in the API.
+
+
+def generate(seed, style, style_seed, blend, session):
+    """A generated face, by its seed: canvas value, face, result, scorecard."""
+    session = replace(session, seed=whole(seed), photo=None)
+    return opened(session, style, style_seed, blend)
+
+
+def random_face(style, style_seed, blend, session):
+    """A generated face nobody has seen: as /generate, and its seed."""
+    seed = secrets.randbelow(SEEDS)
+    return *generate(seed, style, style_seed, blend, session), seed
+
+
+def example(style, style_seed, blend, session, chosen: gr.SelectData):
+    """The face of an example layout, and its seed."""
+    seed = int(EXAMPLES[chosen.index].stem)
+    return *generate(seed, style, style_seed, blend, session), seed
+
+
+def upload(photo, style, style_seed, blend, session):
+    """The face in a head shot (PNG, JPEG, WebP, ...; 16 megapixels): as /generate."""
+    document = editor().open(load_photo(photo))
+    return opened(replace(session, photo=photos.put(document)), style, style_seed, blend)
+
+
+def opened(session: Session, style: str, style_seed: int, blend: bool):
+    document = session.document
+    canvas = encode_value(document.layout, document.picture, fresh=True)
+    repaint = Repaint(document.layout, session.style(style, style_seed), blend)
+    result = editor().apply(document, repaint)
+    return canvas, served(document), served(result), result.scores, session
+
+
+def reference(photo, canvas, style_seed, blend, session):
+    """Takes the style of another photo: style, that photo, result, scorecard."""
+    photo = load_photo(photo)
+    code = editor().code(Style.photo(photo), session.document)  # (1, z_dim)
+    session = replace(session, reference=tuple(code[0].tolist()))
+    photo.thumbnail((SIZE, SIZE))
+    photo = gr.Image(photo, visible=True)
+    return "photo", photo, *paint(canvas, "photo", style_seed, blend, session), session
+
+
+def paint(canvas, style, style_seed, blend, session):
+    """The picture of a layout: result, scorecard.
+
+    `canvas` is the data URL of a 256 x 256 PNG whose pixel values are class ids; `style` is "own",
+    "seed" or "photo" (that of /reference; before, the face's own); `blend` keeps the opened picture
+    outside the region that was changed.
+    """
+    result = repainted(canvas, style, style_seed, blend, session)
+    return served(result), result.scores
+
+
+def download(canvas, style, style_seed, blend, session):
+    """The picture with its provenance (all of an uploaded photo, if blended), and the layout."""
+    result = repainted(canvas, style, style_seed, blend, session)
+    layout = FACE.to_pil(result.layout[0])
+    return served(result, whole=blend), kept("layout.png", layout.save)
+
+
+def repainted(canvas, style, style_seed, blend, session) -> Document:
+    layout = decode_value(canvas, FACE, SIZE)
+    return editor().apply(
+        session.document, Repaint(layout, session.style(style, style_seed), blend)
+    )
+
+
+def served(document: Document, *, whole: bool = False) -> str:
+    """A PNG of a document, with its provenance, that the page may fetch."""
+    picture = document.whole if whole else document.picture
+    return kept("picture.png", lambda path: save_picture(picture, path, document.provenance))
+
+
+def kept(name: str, write: Callable[[Path], None]) -> str:
+    """Puts a file where Gradio serves it from and, after an hour, deletes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write(path)
+        return gr.processing_utils.save_file_to_cache(path, gr.utils.get_upload_folder())
+
+
+# The page
+
+TITLES = dict(zip(FACE.classes, FACE.titles, strict=True))
+SCORES = """
+<div class="scores">
+  ${Object.keys(value?.classes ?? {}).length ? `
+    <p>Found where it was asked for</p>
+    <dl>${Object.entries(value.classes).map(([name, overlap]) => `
+      <div>
+        <dt>${titles[name]}</dt>
+        <dd><i><b style="width: ${100 * overlap}%"></b></i>${Math.round(100 * overlap)} %</dd>
+      </div>`).join("")}
+    </dl>
+    <p>Mean change ${value.change_inside.toFixed(1)} inside,
+      ${(value.change_outside ?? 0).toFixed(1)} outside, of 255
+      · ${Math.round(1000 * value.seconds)} ms</p>`
+  : `<p>Paint on the layout. The picture follows each stroke.</p>`}
+</div>"""
+SCORES_STYLE = """
+.scores { color: var(--body-text-color-subdued); font-size: 13px; line-height: 1.45; }
+.scores p, .scores dl, .scores dd { margin: 0; }
+.scores dl { margin: 6px 0; max-height: 132px; overflow-y: auto; }
+.scores dl div { display: flex; justify-content: space-between; gap: 8px; }
+.scores dt { color: var(--body-text-color); }
+.scores dd { display: flex; align-items: center; gap: 8px; font-variant-numeric: tabular-nums; }
+.scores i { width: 56px; height: 5px; border-radius: 3px; background: var(--border-color-primary); }
+.scores b { display: block; height: 5px; border-radius: 3px; background: var(--color-accent); }
+"""
+
+
+def build(page: gr.Blocks) -> None:
+    """Builds the tab inside `page`."""
+    session = gr.State(Session())
+    with gr.Row(elem_classes=["panels"]):
+        with gr.Column(scale=8, min_width=330):
+            with gr.Row(elem_classes=["tight"]):
+                photo = gr.UploadButton("Upload a photo", variant="primary", **BUTTON)
+                new = gr.Button("New face", **BUTTON)
+                seed = gr.Number(
+                    FIRST, label="Face", precision=0, min_width=120, elem_classes=["inline"]
+                )
+            canvas = painter(FACE, SIZE, label="Canvas", elem_id="canvas")
+            gr.HTML("Layouts to begin with", elem_classes=["title"])
+            examples = gr.Gallery(
+                [str(path) for path in EXAMPLES],
+                show_label=False,
+                elem_id="examples",
+                elem_classes=["strip"],
+                height="auto",
+                allow_preview=False,
+                interactive=False,
+                buttons=[],
+            )
+        with gr.Column(scale=5, min_width=300):
+            result = gr.Image(label="Result", elem_id="result", **PICTURE)
+            with gr.Row(elem_classes=["tight", "top"]):
+                before = gr.Image(label="Before", elem_id="before", min_width=120, **PICTURE)
+                scores = gr.HTML(
+                    html_template=SCORES,
+                    css_template=SCORES_STYLE,
+                    apply_default_css=False,
+                    titles=TITLES,
+                    label="Scorecard",
+                    min_height=120,
+                )
+            style = gr.Radio(STYLES, value="own", label="Style", elem_id="style")
+            style_seed = gr.Slider(0, 9999, 0, step=1, label="Style seed", visible=False)
+            with gr.Row(visible=False, elem_classes=["tight"]) as other:
+                reference_photo = gr.UploadButton("Choose the photo", **BUTTON)
+                reference_shown = gr.Image(
+                    label="Style from", visible=False, min_width=120, **PICTURE
+                )
+            blend = gr.Checkbox(True, label="Keep the picture where the layout is unchanged")
+            with gr.Row(elem_classes=["tight"]):
+                save_picture_button = gr.Button("Save picture", **BUTTON)
+                save_layout_button = gr.Button("Save layout", **BUTTON)
+            # What a browser downloads has to lie behind a link: these are clicked by script.
+            picture_file = gr.DownloadButton("Picture", visible="hidden", elem_id="picture-file")
+            layout_file = gr.DownloadButton("Layout", visible="hidden", elem_id="layout-file")
+    settings = [style, style_seed, blend, session]
+    shown = [canvas, before, result, scores, session]
+    quiet = {"show_progress": "hidden", **app.MODEL}
+    private = {"api_visibility": "private", **quiet}
+
+    page.load(sentences(generate), [seed, *settings], shown, api_name="start", **private)
+    seed.submit(sentences(generate), [seed, *settings], shown, api_name="generate", **quiet)
+    new.click(sentences(random_face), settings, [*shown, seed], api_name="random_face", **quiet)
+    photo.upload(sentences(upload), [photo, *settings], shown, api_name="open", **quiet)
+    reference_photo.upload(
+        sentences(reference),
+        [reference_photo, canvas, style_seed, blend, session],
+        [style, reference_shown, result, scores, session],
+        api_name="reference",
+        **quiet,
+    )
+    gr.on(
+        [canvas.input, style.input, style_seed.input, blend.input],
+        sentences(paint),
+        [canvas, *settings],
+        [result, scores],
+        api_name="paint",
+        trigger_mode="always_last",
+        **quiet,
+    )
+    style.change(
+        lambda kind: [gr.update(visible=kind == "seed"), gr.update(visible=kind == "photo")],
+        style,
+        [style_seed, other],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    for button, file, access in (
+        (save_picture_button, "picture-file", {"api_name": "download", **quiet}),
+        (save_layout_button, "layout-file", {"api_name": "download_again", **private}),
+    ):
+        made = button.click(
+            sentences(download), [canvas, *settings], [picture_file, layout_file], **access
+        )
+        made.success(None, js=f"() => setTimeout(() => document.querySelector('#{file}').click())")
+    examples.select(sentences(example), settings, [*shown, seed], **private)
+
+
+if __name__ == "__main__":
+    with app.blocks("semedit Paint") as page:
+        app.masthead("Paint", "Paint a face layout, get a photograph.")
+        build(page)
+    app.launch(page, browser=True)
