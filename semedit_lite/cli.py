@@ -133,6 +133,7 @@ def train(arguments: argparse.Namespace) -> None:
         minutes=arguments.minutes,
         steps=arguments.steps,
         resume=arguments.resume,
+        start=arguments.start,
     )
 
 
@@ -314,6 +315,7 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--minutes", type=float, help="stop after so many")
     own.add_argument("--steps", type=_positive, help="stop after so many in all")
     own.add_argument("--resume", action="store_true", help="go on where the folder stands")
+    own.add_argument("--start", type=Path, metavar="FILE", help="go on from a slim.safetensors")
     own.add_argument("--data", type=Path, help="folder of `semedit data faces`")
     own.add_argument("--out", dest="output", type=Path, help="folder of the run (runs/NAME)")
     shared(own)

@@ -159,13 +159,8 @@ def test_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch) -> Non
 
 
 def test_slim_file_starts_another_run(tmp_path: Path) -> None:
-    first = ToyRecipe()
-    train(first, tmp_path / "a", steps=3, show=False)
-    networks, averages, optimisers = parts_of(first)
-    slim = tmp_path / "slim.safetensors"
-    checkpoints.save(
-        slim, networks, averages, optimisers, {"step": 3, "images": 12, "seconds": 1.0}, slim=True
-    )
+    train(ToyRecipe(), tmp_path / "a", steps=3, show=False)
+    slim = tmp_path / "a" / "slim.safetensors"
     assert slim.stat().st_size < (tmp_path / "a" / "state.safetensors").stat().st_size
     second = ToyRecipe()
     train(second, tmp_path / "b", steps=5, start=slim, show=False)

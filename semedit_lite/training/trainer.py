@@ -98,8 +98,8 @@ def train(
     """Trains until `steps` in all or for `minutes` more, whichever comes first.
 
     `folder` receives state.safetensors, log.jsonl, grid.jpg and the exported checkpoint; these
-    are renewed each `every` seconds and at the end. `resume` goes on from the folder's state,
-    `start` from another (slim) file. Returns the networks, averaged where averages are kept.
+    are renewed each `every` seconds and at the end, when slim.safetensors is added, to go on with
+    elsewhere. `resume` goes on from the folder's state, `start` from such a slim file. Returns the networks, averaged where averages are kept.
     """
     if minutes is None and steps is None:
         raise ValueError("train() needs minutes, steps or both")
@@ -167,6 +167,8 @@ def train(
             checkpoint()
             written = time.monotonic()
     checkpoint()
+    everything = recipe.networks, average.networks, recipe.optimisers, progress
+    checkpoints.save(folder / "slim.safetensors", *everything, slim=True)
     log.close()
     return best
 
