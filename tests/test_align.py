@@ -14,7 +14,16 @@ from torch import nn
 
 from semedit_lite import hub
 from semedit_lite.errors import InputError
-from semedit_lite.faces.align import TEMPLATE, Alignment, Frame, NoFaceError, align, cut, sight, warp
+from semedit_lite.faces.align import (
+    TEMPLATE,
+    Alignment,
+    Frame,
+    NoFaceError,
+    align,
+    cut,
+    sight,
+    warp,
+)
 from semedit_lite.images import to_tensor
 from semedit_lite.labels import FACE
 
