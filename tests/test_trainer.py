@@ -163,8 +163,11 @@ def test_slim_file_starts_another_run(tmp_path: Path) -> None:
     slim = tmp_path / "a" / "slim.safetensors"
     assert slim.stat().st_size < (tmp_path / "a" / "state.safetensors").stat().st_size
     second = ToyRecipe()
-    train(second, tmp_path / "b", steps=5, start=slim, show=False)
-    assert log.read(tmp_path / "b" / "log.jsonl")[-1]["step"] == 5
+    before = log.read(tmp_path / "a" / "log.jsonl")[-1]["eval_norm"]
+    train(second, tmp_path / "b", steps=1, start=slim, show=False)
+    row = log.read(tmp_path / "b" / "log.jsonl")[-1]
+    assert row["step"] == 1  # a leg of its own, which begins near where the other ended
+    assert row["eval_norm"] == pytest.approx(before, rel=0.05)
 
 
 def test_state_of_other_networks_is_refused(tmp_path: Path) -> None:

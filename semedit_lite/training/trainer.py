@@ -111,9 +111,11 @@ def train(
     best = recipe.networks | average.networks
     state = folder / "state.safetensors"
     progress: dict[str, Any] = {"step": 0, "images": 0, "seconds": 0.0}
-    source = state if resume and state.is_file() else start
-    if source is not None:
-        progress = checkpoints.load(source, recipe.networks, average.networks, recipe.optimisers)
+    parts = recipe.networks, average.networks, recipe.optimisers
+    if resume and state.is_file():
+        progress = checkpoints.load(state, *parts)
+    elif start is not None:
+        checkpoints.load(start, *parts)  # a leg of its own: its clock and its rates start anew
     log = Log(folder / "log.jsonl", progress["step"])
     first_rates = {key: [g["lr"] for g in o.param_groups] for key, o in recipe.optimisers.items()}
     began, before = time.monotonic(), progress["seconds"]
@@ -130,7 +132,7 @@ def train(
         log.write(row)
         save_grid(recipe.preview(best), folder / "grid.jpg")
         recipe.export(best, folder)
-        checkpoints.save(state, recipe.networks, average.networks, recipe.optimisers, progress)
+        checkpoints.save(state, *parts, progress)
 
     bar = _bar(show, minutes, steps, progress)
     terms: dict[str, list[float]] = {}
@@ -167,8 +169,7 @@ def train(
             checkpoint()
             written = time.monotonic()
     checkpoint()
-    everything = recipe.networks, average.networks, recipe.optimisers, progress
-    checkpoints.save(folder / "slim.safetensors", *everything, slim=True)
+    checkpoints.save(folder / "slim.safetensors", *parts, progress, slim=True)
     log.close()
     return best
 
