@@ -99,7 +99,8 @@ def train(
 
     `folder` receives state.safetensors, log.jsonl, grid.jpg and the exported checkpoint; these
     are renewed each `every` seconds and at the end, when slim.safetensors is added, to go on with
-    elsewhere. `resume` goes on from the folder's state, `start` from such a slim file. Returns the networks, averaged where averages are kept.
+    elsewhere. `resume` goes on from the folder's state, `start` from such a slim file. Returns the
+    networks, averaged where averages are kept.
     """
     if minutes is None and steps is None:
         raise ValueError("train() needs minutes, steps or both")
