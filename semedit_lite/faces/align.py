@@ -32,7 +32,7 @@ TEMPLATE = {
     "nose": 0.500 + 0.573j,
     "mouth": 0.500 + 0.746j,
 }
-TEMPLATE["eyes"] = (TEMPLATE["l_eye"] + TEMPLATE["r_eye"]) / 2  # where only one is seen
+TEMPLATE["eyes"] = (TEMPLATE["l_eye"] + TEMPLATE["r_eye"]) / 2  # one eye of a profile
 
 SEARCHED = 768  # longer side of the reduced photo in which the face is looked for
 PARSED = 256  # side of the squares that are parsed there
@@ -222,11 +222,20 @@ def sight(layout: np.ndarray) -> Sighting | None:
     points = landmarks(np.where(face, layout, 0))
     if len(points) < 3:
         return None
+    guesses = [points]
+    if "eye" in points:  # the left one, the right one, or in a profile both: which fits best?
+        eye = points.pop("eye")
+        guesses = [{name: eye} | points for name in ("l_eye", "r_eye", "eyes")]
+    return min((_fitted(guess, face) for guess in guesses), key=lambda seen: seen.misfit)
+
+
+def _fitted(points: dict[str, complex], face: np.ndarray) -> Sighting:
+    """Fits the template to landmarks; `face` is the bool (S, S) region that they lie in."""
     found = np.array(list(points.values()))
     wanted = np.array([TEMPLATE[name] for name in points])
     frame = fit(wanted, found)
     miss = np.abs(frame.a * wanted + frame.b - found) / abs(frame.a)
-    z = (_centres(layout.shape[0]) - frame.b) / frame.a - OVAL_CENTRE
+    z = (_centres(face.shape[0]) - frame.b) / frame.a - OVAL_CENTRE
     oval = (z.real / OVAL_RADII[0]) ** 2 + (z.imag / OVAL_RADII[1]) ** 2 < 1
     filled = face[oval].mean() if oval.any() else 0.0
     return Sighting(frame, float(np.sqrt((miss**2).mean())), float(filled))
@@ -239,7 +248,8 @@ def _centres(side: int) -> np.ndarray:
 
 
 def landmarks(layout: np.ndarray) -> dict[str, complex]:
-    """Centroids of the parts that are seen, in unit coordinates; none without eyes.
+    """Centroids of l_eye and r_eye (or of "eye" where one is seen), nose and mouth, as far as
+    they are seen, in unit coordinates; none without eyes.
 
     The parser's left and right are not trusted, since it confuses them in turned faces; the two
     eyes are told apart by where they lie about the line down to the mouth. Glasses count as eyes.
@@ -267,7 +277,7 @@ def landmarks(layout: np.ndarray) -> dict[str, complex]:
     apart = abs((TEMPLATE["l_eye"] - TEMPLATE["r_eye"]) / (TEMPLATE[lower] - TEMPLATE["eyes"]))
     if across[left].mean() - across[right].mean() > ONE_EYE * apart:
         return points | {"l_eye": eyes[left].mean(), "r_eye": eyes[right].mean()}
-    return points | {"eyes": eyes.mean()}
+    return points | {"eye": eyes.mean()}
 
 
 def fit(wanted: np.ndarray, found: np.ndarray) -> Frame:
