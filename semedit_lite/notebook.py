@@ -1,0 +1,33 @@
+"""What the notebooks share: drawing rows of pictures and layouts."""
+
+import numpy as np
+from torch import Tensor
+
+from semedit_lite.data.folder import to_bytes
+from semedit_lite.labels import FACE, LabelSet
+
+SIDE = 1.4  # inches of a picture on the screen
+
+
+def show(*rows: tuple[str, Tensor], labels: LabelSet = FACE) -> None:
+    """Draws rows of (title, batch), one below the other.
+
+    A batch is pictures (N, 3, H, W) in [-1, 1], or layouts (N, H, W), shown in their colours.
+    """
+    import matplotlib.pyplot as plt
+
+    columns = max(len(batch) for _, batch in rows)
+    size = (SIDE * columns, (SIDE + 0.25) * len(rows))
+    _, axes = plt.subplots(len(rows), squeeze=False, figsize=size, layout="constrained")
+    for axis, (title, batch) in zip(axes[:, 0], rows, strict=True):
+        axis.imshow(np.concatenate(_pixels(batch, labels), axis=1))
+        axis.set_title(title, loc="left", fontsize=9)
+        axis.axis("off")
+    plt.show()
+
+
+def _pixels(batch: Tensor, labels: LabelSet) -> list[np.ndarray]:
+    """Pictures or layouts -> uint8 (H, W, 3) each."""
+    if batch.ndim == 3:
+        return [labels.colourise(layout) for layout in batch]
+    return list(to_bytes(batch.detach().cpu()).permute(0, 2, 3, 1).numpy())
