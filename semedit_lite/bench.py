@@ -5,11 +5,14 @@ runs are kept. Speed does not depend on what was learned, so that networks witho
 are measured with random ones.
 """
 
+import atexit
 import datetime
+import itertools
 import json
 import os
 import platform
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -17,7 +20,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -199,6 +202,43 @@ def studio_memory(device: str) -> Callable[[], float]:
     return run
 
 
+def studio_stroke(device: str) -> Callable[[], float]:
+    """From the end of a stroke to the new picture on the page, in a real browser, in ms."""
+    from playwright.sync_api import sync_playwright
+
+    stack = ExitStack()
+    atexit.register(stack.close)
+    _, address = stack.enter_context(_studio())
+    driver = stack.enter_context(sync_playwright())
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=quiet)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(address)
+    page.wait_for_selector("#result img", timeout=120_000)
+    canvas = page.locator("#canvas canvas").first
+    classes = itertools.cycle("t1")  # hair and skin by their keys: each stroke changes the layout
+
+    def run() -> float:
+        box = canvas.bounding_box()
+        x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 5
+        before = page.locator("#result img").get_attribute("src")
+        page.mouse.move(x, y)
+        canvas.focus()
+        page.keyboard.press(next(classes))
+        page.mouse.down()
+        page.mouse.move(x + box["width"] / 3, y, steps=8)
+        page.mouse.up()
+        began = time.perf_counter()
+        page.wait_for_function(
+            "old => { const i = document.querySelector('#result img');"
+            "         return i && i.getAttribute('src') !== old && i.complete }",
+            arg=before,
+        )
+        return 1000 * (time.perf_counter() - began)
+
+    return run
+
+
 MEASUREMENTS = {
     "paint-64": Measurement("Paint, 64²: layout to picture", paint(64), aim=60),
     "paint-128": Measurement("Paint, 128²: layout to picture", paint(128), aim=200),
@@ -211,6 +251,9 @@ MEASUREMENTS = {
     "import": Measurement("`import semedit_lite` above torch", import_time, aim=300, gpu=False),
     "studio-start": Measurement(
         "Studio: from command to page", studio_start, unit="s", aim=10, gpu=False
+    ),
+    "studio-stroke": Measurement(
+        "Studio: end of a stroke to the new picture", studio_stroke, aim=400, gpu=False
     ),
 }
 if sys.platform == "linux":  # elsewhere the peak of another process is not to be had
