@@ -6,7 +6,7 @@ import torch
 from semedit_lite.faces.parse import parse
 from semedit_lite.labels import FACE
 from semedit_lite.models.parser import Encoder, FaceParser
-from semedit_lite.training.recipes.parser import AT_LEAST, HELD_OUT, split
+from semedit_lite.training.recipes.parser import AT_LEAST, HELD_OUT, right_sides, split
 
 
 def test_sizes() -> None:
@@ -59,3 +59,17 @@ def test_flipped_face_gives_flipped_layout() -> None:
         image = face_generator().sample([1_000_003], 256)[0].clamp(-1, 1)
     agree = (FACE.flip(parse(image)) == parse(image.flip(-1))).float().mean()
     assert agree > 0.95
+
+
+def test_exchanged_sides_are_put_right() -> None:
+    left, right, ear = FACE.id("l_eye"), FACE.id("r_eye"), FACE.id("l_ear")
+    layouts = torch.zeros(3, 4, 8, dtype=torch.uint8)
+    layouts[0, 1, 5], layouts[0, 1, 2] = left, right  # as it should be
+    layouts[1, 1, 2], layouts[1, 1, 5], layouts[1, 2, 0] = left, right, ear  # exchanged
+    layouts[2, 1, 2] = left  # one eye: nothing can be said
+    fixed = right_sides(layouts)
+    assert torch.equal(fixed[0], layouts[0])
+    assert torch.equal(fixed[2], layouts[2])
+    assert fixed[1, 1, 5] == left
+    assert fixed[1, 1, 2] == right
+    assert fixed[1, 2, 0] == FACE.id("r_ear")

@@ -12,7 +12,12 @@ from semedit_lite.faces.parse import parse
 from semedit_lite.images import load_layout, load_photo, to_tensor
 from semedit_lite.labels import FACE, LabelSet
 from semedit_lite.models.parser import FaceParser
-from semedit_lite.training.recipes.parser import ParserRecipe, data_folder, held_out
+from semedit_lite.training.recipes.parser import (
+    ParserRecipe,
+    data_folder,
+    held_out,
+    right_sides,
+)
 
 # FASSEG's six classes; its skin holds ears and neck, its hair the brows, its background clothes.
 COARSE = LabelSet(
@@ -36,11 +41,15 @@ def score_parser(parser: FaceParser) -> dict:
     images, layouts = held_out()
     found = ParserRecipe.predict(parser, images)
     result = {
-        "celebamask_held_out": {
+        name: {
             "photos": len(images),
-            **scores(confusion(found, layouts, len(FACE)), FACE),
-            **sides(found, layouts),
+            **scores(confusion(found, truth, len(FACE)), FACE),
+            **sides(found, truth),
         }
+        for name, truth in (
+            ("celebamask_held_out", layouts),
+            ("celebamask_sides_put_right", right_sides(layouts)),
+        )
     }
     folder = data_folder() / "fasseg"
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
