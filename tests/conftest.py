@@ -1,8 +1,11 @@
 """What all tests share: fixed seeds, the rule on skips, and a real browser."""
 
+import importlib
 import os
 import random
 import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,3 +65,23 @@ def browser():
             pytest.skip(f"no Chromium: {str(error).splitlines()[0]}")
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def studio():
+    """The address of the Studio, served by this process with the bundled weights."""
+    pytest.importorskip("gradio")
+    from semedit_lite import hub
+    from semedit_lite.errors import InputError
+    from semedit_lite.ui import app
+
+    try:
+        for name in ("spade-faces-64", "face-parser", "mobilestylegan-ffhq"):
+            hub.find(name)
+    except InputError as error:
+        pytest.skip(str(error))
+    sys.path.insert(0, str(Path(__file__).parent.parent / "demos"))
+    page = importlib.import_module("studio").build()
+    _, url, _ = app.launch(page, None, prevent_thread_lock=True, quiet=True)
+    yield url
+    page.close()

@@ -1,0 +1,245 @@
+"""The Studio through gradio_client, as scripts use it: good input, bad input, still up after."""
+
+import base64
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import ExifTags, Image
+
+from semedit_lite.images import read_provenance
+from semedit_lite.labels import FACE
+from semedit_lite.ui.painter import decode_value
+
+gradio_client = pytest.importorskip("gradio_client")
+
+HAIR = FACE.id("hair")
+SEED = 24
+
+
+@pytest.fixture(scope="module")
+def client(studio, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("downloads")
+    return gradio_client.Client(studio, verbose=False, download_files=folder)
+
+
+@pytest.fixture(scope="module")
+def face(client):
+    """A generated face: its picture and its layout (256, 256)."""
+    canvas, before, _, _ = client.predict(seed=SEED, api_name="/generate")
+    return Image.open(before).convert("RGB"), decode_value(canvas, FACE, 256)[0].numpy()
+
+
+def data_url(ids: np.ndarray) -> str:
+    file = io.BytesIO()
+    FACE.to_pil(torch.from_numpy(ids.astype(np.int64))).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def pixels(path: str) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def bangs(layout: np.ndarray) -> np.ndarray:
+    """The layout with hair down to the brows."""
+    layout = layout.copy()
+    layout[60:100, 80:176] = HAIR
+    return layout
+
+
+def test_every_endpoint_is_named_and_described(client):
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(endpoints) == {
+        *("/generate", "/random_face", "/open", "/reference", "/paint", "/download"),
+    }
+    for name, about in endpoints.items():
+        assert len(about["description"]) > 40, name
+
+
+def test_a_face_is_generated_painted_and_saved(client, face):
+    picture, layout = face
+    client.predict(seed=SEED, api_name="/generate")
+    result, scores = client.predict(data_url(bangs(layout)), blend=True, api_name="/paint")
+    change = np.abs(pixels(result) - np.asarray(picture).astype(int)).mean(-1)
+    assert change[65:95, 85:170].mean() > 5
+    assert change[140:].max() == 0  # far from the stroke the picture is the same, bit for bit
+    assert HAIR in [FACE.id(name) for name in scores["classes"]]
+    saved, saved_layout = client.predict(data_url(bangs(layout)), api_name="/download")
+    record = read_provenance(saved)
+    assert [step["tool"] for step in record["operations"]] == ["generate", "paint"]
+    assert record["synthetic"] is True
+    assert np.array_equal(np.asarray(Image.open(saved_layout)), bangs(layout))
+
+
+def test_styles_differ_and_are_repeated_by_seed(client, face):
+    layout = data_url(face[1])
+    paint = [
+        pixels(client.predict(layout, "seed", seed, False, api_name="/paint")[0])
+        for seed in (1, 2, 1)
+    ]
+    assert np.array_equal(paint[0], paint[2])
+    assert np.abs(paint[0] - paint[1]).mean() > 1
+
+
+def test_the_style_of_another_photo(client, face, tmp_path):
+    other = client.predict(seed=12, api_name="/generate")[1]
+    client.predict(seed=SEED, api_name="/generate")
+    layout = data_url(face[1])
+    own = pixels(client.predict(layout, "own", 0, False, api_name="/paint")[0])
+    style, shown, result, _ = client.predict(
+        gradio_client.handle_file(other), layout, 0, False, api_name="/reference"
+    )
+    assert style == "photo"
+    assert shown
+    again = pixels(client.predict(layout, "photo", 0, False, api_name="/paint")[0])
+    assert np.array_equal(pixels(result), again)
+    target = pixels(other).mean((0, 1))
+    assert np.abs(again.mean((0, 1)) - target).sum() < np.abs(own.mean((0, 1)) - target).sum()
+
+
+def test_sessions_do_not_see_each_other(client, studio, face):
+    stranger = gradio_client.Client(studio, verbose=False)
+    stranger.predict(seed=12, api_name="/generate")
+    client.predict(seed=SEED, api_name="/generate")
+    result, _ = client.predict(data_url(face[1]), api_name="/paint")  # nothing changed: the face
+    assert np.array_equal(pixels(result), np.asarray(face[0]))
+
+
+# Photos: all that are pictures of a face are taken, whatever their kind.
+
+KINDS = {
+    "grey": lambda photo: (photo.convert("L"), "PNG", {}),
+    "alpha": lambda photo: (photo.convert("RGBA"), "PNG", {}),
+    "CMYK": lambda photo: (photo.convert("CMYK"), "JPEG", {}),
+    "palette": lambda photo: (photo.quantize(), "PNG", {}),
+    "16 bits": lambda photo: (
+        Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) * 257),
+        "PNG",
+        {},
+    ),
+}
+TURNS = {  # EXIF orientation -> how a camera that is held so stores the upright picture
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def opened(client, path):
+    canvas, *_ = client.predict(gradio_client.handle_file(path), api_name="/open")
+    return decode_value(canvas, FACE, 256)[0].numpy()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_photos_of_every_kind_are_opened(client, face, tmp_path, kind):
+    image, form, options = KINDS[kind](face[0])
+    image.save(tmp_path / "photo", form, **options)
+    found = opened(client, tmp_path / "photo")
+    assert (found == HAIR).mean() > 0.1
+
+
+def test_all_eight_orientations_are_turned_upright(client, face, tmp_path):
+    layouts = []
+    for orientation, turn in TURNS.items():
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        photo = face[0].resize((400, 400)).crop((0, 0, 400, 390))
+        photo = photo if turn is None else photo.transpose(turn)
+        photo.save(tmp_path / "photo.png", exif=exif)
+        layouts.append(opened(client, tmp_path / "photo.png"))
+    for layout in layouts[1:]:
+        assert (layout == layouts[0]).mean() > 0.97
+
+
+# What cannot be used is refused with one sentence, and the Studio goes on.
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that announces a size and holds a few bytes."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = b"IDAT" + zlib.compress(b"\0" * 1000)
+    chunks = [header, body, b"IEND"]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        for chunk in chunks
+    )
+
+
+def file_of(image: Image.Image, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+NOISE = Image.effect_noise((300, 300), 60).convert("RGB")
+BAD_PHOTOS = {
+    "not an image": (b"Dear reader, this is no picture.", "not a picture"),
+    "empty file": (b"", "not a picture|empty"),
+    "truncated": (file_of(NOISE, "PNG")[:5000], "damaged"),
+    "0x0": (png_header(0, 0), "empty|not a picture"),
+    "20000x20000": (png_header(20_000, 20_000), "too large"),
+    "animated": (
+        file_of(NOISE, "GIF", save_all=True, append_images=[NOISE.rotate(90)]),
+        "several frames",
+    ),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "SVG"),
+    "no face": (file_of(NOISE, "PNG"), "No face"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PHOTOS)
+def test_bad_photos_are_refused(client, face, tmp_path, name):
+    content, sentence = BAD_PHOTOS[name]
+    (tmp_path / "photo").write_bytes(content)
+    with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
+        client.predict(gradio_client.handle_file(tmp_path / "photo"), api_name="/open")
+    assert client.predict(data_url(face[1]), api_name="/paint")  # still up
+
+
+def test_bad_style_photos_are_refused(client, face, tmp_path):
+    content, sentence = BAD_PHOTOS["truncated"]
+    (tmp_path / "photo").write_bytes(content)
+    photo, layout = gradio_client.handle_file(tmp_path / "photo"), data_url(face[1])
+    with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
+        client.predict(photo, layout, api_name="/reference")
+    assert client.predict(layout, api_name="/paint")
+
+
+def outside_the_set(ids):
+    return np.where(np.arange(256) < 9, 19, ids)
+
+
+BAD_LAYOUTS = {
+    "another size": (lambda ids: data_url(ids[:200]), "256×200"),
+    "ids outside the set": (lambda ids: data_url(outside_the_set(ids)), "only 0 to 18"),
+    "never painted": (lambda ids: "", "canvas is empty"),
+    "empty canvas": (lambda ids: data_url(ids * 0), "canvas is empty"),
+    "colours": (
+        lambda ids: "data:image/png;base64," + base64.b64encode(file_of(NOISE, "PNG")).decode(),
+        "colour picture",
+    ),
+    "text": (lambda ids: "a face with a hat", "sent as"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_LAYOUTS)
+def test_bad_layouts_are_refused(client, face, name):
+    make, sentence = BAD_LAYOUTS[name]
+    for endpoint in ("/paint", "/download"):
+        with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
+            client.predict(make(face[1]), api_name=endpoint)
+    assert client.predict(data_url(face[1]), api_name="/paint")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**40])
+def test_bad_seeds_are_refused(client, seed):
+    with pytest.raises(gradio_client.exceptions.AppError, match="whole number"):
+        client.predict(seed=seed, api_name="/generate")
