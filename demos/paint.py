@@ -201,17 +201,6 @@ def build(page: gr.Blocks) -> None:
                     FIRST, label="Face", precision=0, min_width=120, elem_classes=["inline"]
                 )
             canvas = painter(FACE, SIZE, label="Canvas", elem_id="canvas")
-            gr.HTML("Layouts to begin with", elem_classes=["title"])
-            examples = gr.Gallery(
-                [str(path) for path in EXAMPLES],
-                show_label=False,
-                elem_id="examples",
-                elem_classes=["strip"],
-                height="auto",
-                allow_preview=False,
-                interactive=False,
-                buttons=[],
-            )
         with gr.Column(scale=5, min_width=300):
             result = gr.Image(label="Result", elem_id="result", **PICTURE)
             with gr.Row(elem_classes=["tight", "top"]):
@@ -238,6 +227,19 @@ def build(page: gr.Blocks) -> None:
             # What a browser downloads has to lie behind a link: these are clicked by script.
             picture_file = gr.DownloadButton("Picture", visible="hidden", elem_id="picture-file")
             layout_file = gr.DownloadButton("Layout", visible="hidden", elem_id="layout-file")
+        with gr.Column(min_width=700):  # a row of its own, below
+            gr.HTML("Layouts to begin with", elem_classes=["title"])
+            examples = gr.Gallery(
+                [str(path) for path in EXAMPLES],
+                show_label=False,
+                elem_id="examples",
+                elem_classes=["strip"],
+                height="auto",
+                allow_preview=False,
+                interactive=False,
+                buttons=[],
+            )
+
     settings = [style, style_seed, blend, session]
     shown = [canvas, before, result, scores, session]
     quiet = {"show_progress": "hidden", **app.MODEL}
