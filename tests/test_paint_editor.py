@@ -200,3 +200,28 @@ def test_a_picture_without_a_face_is_refused(editor):
 def test_unknown_weights_are_named():
     with pytest.raises(InputError, match="no weights 'no-such-painter'"):
         PaintEditor("no-such-painter")
+
+
+BUNDLED = ("spade-faces-64", "face-parser", "mobilestylegan-ffhq")
+
+
+@pytest.mark.skipif(
+    not all((hub.BUNDLED / name / "model.safetensors").is_file() for name in BUNDLED),
+    reason=f"not all of the weights {', '.join(BUNDLED)} are there",
+)
+def test_the_bundled_networks_repaint_a_face_in_a_photo():
+    editor = PaintEditor()
+    face = editor.generate(1_000_001)
+    photo = Image.new("RGB", (420, 360), (90, 110, 130))
+    photo.paste(face.picture, (80, 60))
+    document = editor.open(photo)
+    skin = document.layout == FACE.id("skin")
+    layout = document.layout.clone()
+    layout[:, :110][skin[:, :110]] = HAIR  # a fringe
+    result = editor.apply(document, Repaint(layout, Style.own()))
+    scores = result.scores
+    assert scores["classes"]["hair"] > 0.3
+    assert scores["change_inside"] > 5 * scores["change_outside"]
+    whole, before = np.array(result.whole).astype(int), np.array(photo)
+    assert np.array_equal(whole[:50], before[:50])  # above the face
+    assert np.abs(whole - before).max() > 50
