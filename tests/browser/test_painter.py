@@ -293,6 +293,19 @@ def test_painting_by_keyboard_alone(canvas):
     assert np.array_equal(canvas.sent(lambda: canvas.key("Control+Z"))[22, 20], SKIN)
 
 
+def test_filling_and_picking_by_keyboard(canvas):
+    canvas.element.focus()
+    for _ in range(13):
+        canvas.key("ArrowRight")  # from the middle onto the hair
+    canvas.key("y")
+    canvas.key("g")
+    assert np.array_equal(canvas.sent(lambda: canvas.key("Enter")), other_layout()[0].numpy())
+    canvas.key("1")
+    canvas.key("i")
+    canvas.key("Space")
+    assert canvas.page.get_by_role("radio", name="hat", exact=True).is_checked()
+
+
 def test_every_control_has_a_name(canvas):
     for name in ("Brush", "Eraser", "Fill", *FACE.titles):
         assert canvas.page.get_by_role("radio", name=name, exact=True).count() == 1

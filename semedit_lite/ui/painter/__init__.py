@@ -46,15 +46,19 @@ def painter(
     ]
     return gr.HTML(
         value,
-        html_template=(HERE / "painter.html").read_text(encoding="utf-8"),
-        css_template=(HERE / "painter.css").read_text(encoding="utf-8"),
-        js_on_load=(HERE / "painter.js").read_text(encoding="utf-8"),
+        html_template=_read("painter.html"),
+        css_template=_read("painter.css"),
+        js_on_load=_read("png.js") + _read("painter.js"),
         apply_default_css=False,
         mode="label",
         size=size,
         classes=classes,
         **options,
     )
+
+
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
 
 
 def encode_value(layout: Tensor, photo: Image.Image | None = None, *, fresh: bool = False) -> str:
