@@ -112,6 +112,13 @@ def test_a_face_with_one_eye_covered_gives_its_frame(eye):
     assert distance(sight(draw(frame, parts=(eye, "mouth"))).frame, frame) < 0.03
 
 
+def test_a_ring_taken_for_a_second_mouth_changes_nothing():
+    frame = Frame.square(0.5 + 0.5j, 0.9, 20)
+    layout = draw(frame)
+    layout[200:208, 120:130] = MOUTH
+    assert distance(sight(layout).frame, frame) < 0.02
+
+
 @pytest.mark.parametrize("parts", [("mouth",), ()])
 def test_a_layout_without_eyes_is_no_face(parts):
     assert sight(draw(Frame.square(0.5 + 0.5j, 1), parts=parts)) is None

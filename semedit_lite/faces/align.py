@@ -44,8 +44,8 @@ OUTSIDE = 0.05  # beyond the photo's border the crop blurs within this much of i
 
 # A square that holds an aligned face must look like one. Measured on refined crops: misfit and
 # drift sum up to .04 at most for faces seen from the front and to .08 for turned ones; what the
-# parser imagines in buildings has at least .13.
-SURE, STRANGE = 0.05, 0.11
+# parser imagines in buildings has .10 or more.
+SURE, STRANGE = 0.05, 0.09
 FILLED = 0.6
 OVAL_CENTRE, OVAL_RADII = 0.5 + 0.6j, (0.18, 0.22)  # holds eyes, nose, mouth and skin only
 
@@ -224,13 +224,7 @@ def _parse(crops: Tensor, parser: FaceParser) -> Tensor:
 def sight(layout: np.ndarray) -> Sighting | None:
     """The face in a layout (S, S); None unless both eyes and nose or mouth, or at least one eye,
     nose and mouth are seen."""
-    from scipy import ndimage
-
-    face = np.isin(layout, FACE.groups["face"])
-    pieces, count = ndimage.label(ndimage.binary_dilation(face, iterations=2))
-    if not count:
-        return None
-    face &= pieces == np.bincount(pieces[face]).argmax()  # the largest piece
+    face = _largest(np.isin(layout, FACE.groups["face"]), reach=2)
     points = landmarks(np.where(face, layout, 0))
     if len(points) < 3:
         return None
@@ -267,12 +261,14 @@ def landmarks(layout: np.ndarray) -> dict[str, complex]:
     eyes are told apart by where they lie about the line down to the mouth. Glasses count as eyes.
     """
 
-    def pixels(*parts: int) -> np.ndarray:
-        y, x = np.nonzero(np.isin(layout, parts))
+    def pixels(mask: np.ndarray) -> np.ndarray:
+        y, x = np.nonzero(mask)
         return (x + 0.5 + 1j * (y + 0.5)) / layout.shape[0]
 
-    eyes = pixels(FACE.id("eye_g"), *FACE.groups["eyes"])
-    parts = {"nose": pixels(FACE.id("nose")), "mouth": pixels(*FACE.groups["mouth"])}
+    eyes = pixels(np.isin(layout, (FACE.id("eye_g"), *FACE.groups["eyes"])))
+    nose = pixels(_largest(layout == FACE.id("nose")))
+    mouth = pixels(_largest(np.isin(layout, FACE.groups["mouth"])))
+    parts = {"nose": nose, "mouth": mouth}
     enough = SMALLEST * (layout.shape[0] / PARSED) ** 2
     points = {name: p.mean() for name, p in parts.items() if len(p) >= enough}
     if len(eyes) < enough or not points:
@@ -290,6 +286,14 @@ def landmarks(layout: np.ndarray) -> dict[str, complex]:
     if across[left].mean() - across[right].mean() > ONE_EYE * apart:
         return points | {"l_eye": eyes[left].mean(), "r_eye": eyes[right].mean()}
     return points | {"eye": eyes.mean()}
+
+
+def _largest(mask: np.ndarray, reach: int = 1) -> np.ndarray:
+    """The largest connected piece of a bool mask; gaps up to twice `reach` do not part it."""
+    from scipy import ndimage
+
+    pieces, _ = ndimage.label(ndimage.binary_dilation(mask, iterations=reach))
+    return mask & (pieces == np.bincount(pieces[mask], minlength=1).argmax())
 
 
 def fit(wanted: np.ndarray, found: np.ndarray) -> Frame:
