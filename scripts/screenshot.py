@@ -16,7 +16,11 @@ from semedit_lite.ui import app
 
 ROOT = Path(__file__).parent.parent
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-FRINGE = [(88, 92), (100, 78), (128, 72), (158, 80), (168, 96)], [(96, 86), (128, 82), (162, 90)]
+FRINGE = (
+    [(80, 92), (92, 70), (128, 56), (164, 70), (178, 96)],
+    [(84, 94), (104, 76), (128, 72), (156, 78), (174, 98)],
+    [(90, 94), (128, 86), (166, 96)],
+)
 
 
 def paint(page: Page, key: str, strokes) -> None:
