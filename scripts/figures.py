@@ -1,6 +1,6 @@
 """Makes the pictures of the cards and the README, each by one command.
 
-python scripts/figures.py parser-faces | parser-curves | heads | painter-styles | painter-curves
+python scripts/figures.py parser-faces | parser-curves | heads | head-curves | painter-styles | painter-curves
 """
 
 import argparse
@@ -76,6 +76,7 @@ FIGURES = {
     "parser-faces": parser_faces,
     "parser-curves": lambda: curves("face-parser"),
     "heads": heads,
+    "head-curves": lambda: curves("mobilestylegan-ffhq"),
     "painter-styles": painter_styles,
     "painter-curves": lambda: curves(PAINTER),
 }
