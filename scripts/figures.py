@@ -1,6 +1,6 @@
 """Makes the pictures of the cards and the README, each by one command.
 
-python scripts/figures.py parser-faces | parser-curves | heads | head-curves | painter-styles | painter-curves
+python scripts/figures.py NAME ...    # the names: see FIGURES
 """
 
 import argparse
