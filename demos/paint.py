@@ -243,12 +243,14 @@ def build(page: gr.Blocks) -> None:
     settings = [style, style_seed, blend, session]
     shown = [canvas, before, result, scores, session]
     quiet = {"show_progress": "hidden", **app.MODEL}
+    private_now = {"api_visibility": "private", "show_progress": "hidden"}  # beside the models
     private = {"api_visibility": "private", **quiet}
 
     page.load(sentences(generate), [seed, *settings], shown, api_name="start", **private)
     seed.submit(sentences(generate), [seed, *settings], shown, api_name="generate", **quiet)
     new.click(sentences(random_face), settings, [*shown, seed], api_name="random_face", **quiet)
-    photo.upload(sentences(upload), [photo, *settings], shown, api_name="open", **quiet)
+    own = photo.upload(sentences(upload), [photo, *settings], shown, api_name="open", **quiet)
+    own.success(lambda: None, None, seed, queue=False, **private_now)  # no seed made this face
     reference_photo.upload(
         sentences(reference),
         [reference_photo, canvas, style_seed, blend, session],
@@ -270,8 +272,7 @@ def build(page: gr.Blocks) -> None:
         style,
         [style_seed, other],
         queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        **private_now,
     )
     for button, file, access in (
         (save_picture_button, "picture-file", {"api_name": "download", **quiet}),
