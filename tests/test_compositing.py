@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semedit_lite.editing.compositing import changed, composite, feather, halo
+from semedit_lite.editing.compositing import changed, composite, feather, halo, match_colours
 from semedit_lite.editing.scorecard import scorecard
 from semedit_lite.labels import FACE, IGNORE
 
@@ -85,3 +85,30 @@ def test_the_scorecard_of_no_change_and_of_pixels_that_nobody_asked_for():
     everywhere = scorecard(image, image, layout, layout, ~nowhere, 0.0)
     assert everywhere["classes"] == {}
     assert everywhere["change_outside"] is None
+
+
+def test_each_class_takes_on_the_colours_that_it_has_in_the_photo():
+    skin, hair, hat = (FACE.id(name) for name in ("skin", "hair", "hat"))
+    before = torch.full((1, 96, 96), skin)
+    before[:, :, 48:] = hair
+    after = before.clone()
+    after[:, 40:60, 20:76] = hair  # hair over skin, and over hair
+    after[:, :8] = hat  # which the photo does not show
+    colours = {skin: (0.5, 0.2, 0.0), hair: (-0.6, -0.7, -0.8), hat: (0.9, 0.9, 0.9)}
+    base, picture = torch.zeros(2, 1, 3, 96, 96)
+    for label, colour in colours.items():
+        base[0][:, before[0] == label] = torch.tensor(colour)[:, None]
+        picture[0][:, after[0] == label] = -torch.tensor(colour)[:, None]
+    matched = match_colours(picture, base, before, after)[0]
+    for y, x, label in ((50, 34, hair), (50, 62, hair), (80, 20, skin), (90, 90, hair)):
+        assert torch.allclose(matched[:, y, x], torch.tensor(colours[label]), atol=0.02)
+    assert torch.equal(matched[:, 0, 0], picture[0, :, 0, 0])  # the hat, far from its rim
+
+
+@settings(max_examples=10, deadline=None)
+@given(rectangles, rectangles)
+def test_a_picture_in_the_right_colours_keeps_them(one, two):
+    layout = torch.where(drawn(one), 1, 13)
+    after = torch.where(drawn(two), 4, layout)
+    picture = torch.rand(1, 3, 48, 48) * 2 - 1
+    assert torch.allclose(match_colours(picture, picture, layout, after), picture)

@@ -90,7 +90,8 @@ class Bank:
 
         batch = batch_size(device)
         parts = []
-        for start in tqdm(range(seed, seed + count, batch), "faces", disable=not show):
+        starts = range(seed, seed + count, batch)
+        for start in tqdm(starts, "faces", disable=not show, mininterval=1.0):
             seeds = list(range(start, min(start + batch, seed + count)))
             painted = paint(seeds, size, device)
             parts.append((

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from semedit_lite import hub
-from semedit_lite.editing.compositing import changed, composite, feather
+from semedit_lite.editing.compositing import changed, composite, feather, match_colours
 from semedit_lite.editing.document import Document
 from semedit_lite.editing.scorecard import scorecard
 from semedit_lite.errors import InputError
@@ -123,7 +123,8 @@ class PaintEditor:
         """The child of `document` that shows the layout asked for, with its scorecard.
 
         With `composite` the picture is the opened one outside the region where the layout differs
-        from the opened layout, and its halo, whatever was painted in between.
+        from the opened layout, and its halo, whatever was painted in between; in the photo's own
+        style each class also takes on the colours that it has there.
         """
         start = time.perf_counter()
         opened = document.opened
@@ -134,6 +135,8 @@ class PaintEditor:
         image = resize(image, tuple(opened.image.shape[2:]))
         mask = changed(opened.layout, layout)
         if operation.composite:
+            if operation.style.kind == "own":  # any other style brings its own colours
+                image = match_colours(image, opened.image, opened.layout, layout).clamp(-1, 1)
             image = composite(opened.image, image, feather(mask))
         found = parse(image.to(self.device), parser=self.parser).cpu()
         seconds = time.perf_counter() - start

@@ -34,7 +34,7 @@ def spade_faces(
     size: int,  # 64 or 128
     device: str = "cpu",
     data: str | Path | None = None,
-    count: int | None = None,  # faces; 3,000 on a CPU, 30,000 on a GPU
+    count: int | None = None,  # faces; 6,000 on a CPU, 30,000 on a GPU
     perceptual: str = "auto",
 ) -> "SpadeRecipe":
     """`semedit train spade-faces-64` and `-128`: on generated faces, kept in the folder `data`.
@@ -42,7 +42,7 @@ def spade_faces(
     `perceptual` is one of `training.perceptual.SOURCES`. On two CPU cores with bf16 an hour is
     about 100,000 pictures of 64² or 30,000 of 128².
     """
-    count = count or (3_000 if device == "cpu" else 30_000)
+    count = count or (6_000 if device == "cpu" else 30_000)
     train = bank(count, size, 0, device, data)
     held_out = bank(JUDGED, size, EVALUATION_SEED, device, data)
     classes = len(FACE)
