@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-GRID = 64  # colours are matched on so many squares a side
+GRID = 32  # colours are matched on so many squares a side
 HALO = 1 / 32  # of the picture's longer side: 8 pixels at 256
 
 
@@ -45,21 +45,28 @@ def match_colours(picture: Tensor, base: Tensor, before: Tensor, after: Tensor) 
     is one of colour. Each class takes on its own: the mean over the pixels around, or over all
     where there are none. A class that `base` does not show keeps the picture's colours.
     """
-    labels = after.unique()
-    classes = after[:, None] == labels[:, None, None]  # (B, K, H, W)
-    known = (classes & ~changed(before, after)[:, None]).float()
-    measured = torch.cat([known[:, :, None], known[:, :, None] * (base - picture)[:, None]], 2)
-    small = _smooth(F.adaptive_avg_pool2d(measured.flatten(1, 2), GRID), GRID // 3)
-    small = small.unflatten(1, (-1, 4)) + 1e-3 * measured.mean((3, 4), keepdim=True)
-    shift = small[:, :, 1:] / small[:, :, :1].clamp_min(1e-9)  # (B, K, 3, GRID, GRID)
-    shift = F.interpolate(shift.flatten(1, 2), after.shape[1:], mode="bilinear")
-    shift = (shift.unflatten(1, (-1, 3)) * classes[:, :, None]).sum(1)  # (B, 3, H, W)
-    return picture + _smooth(shift, halo(*after.shape[1:]) // 2)
+    batch, height, width = after.shape
+    rows, columns = (torch.arange(n) * GRID // n for n in (height, width))
+    labels, kind = after.unique(return_inverse=True)
+    groups = batch * len(labels)  # a class of a picture is a group, a group has GRID x GRID cells
+    group = kind + len(labels) * torch.arange(batch)[:, None, None]
+    cell = (group * GRID + rows[:, None]) * GRID + columns  # (B, H, W)
+    known = ~changed(before, after)
+    difference = (base - picture).permute(0, 2, 3, 1)[known]  # (N, 3)
+    sums = torch.zeros(groups * GRID**2, 4)  # of the differences, and how many they are
+    sums.index_add_(0, cell[known], F.pad(difference, (0, 1), value=1.0))
+    sums = sums.view(groups, GRID, GRID, 4).permute(0, 3, 1, 2)
+    sums = _smooth(sums, GRID // 3) + 1e-3 * sums.mean((2, 3), keepdim=True)
+    shift = sums[:, :3] / sums[:, 3:].clamp_min(1e-9)  # (groups, 3, GRID, GRID)
+    shift = shift.permute(0, 2, 3, 1).reshape(-1, 3)[cell].permute(0, 3, 1, 2)  # (B, 3, H, W)
+    return picture + _smooth(shift, halo(height, width) // 2)
 
 
 def _smooth(x: Tensor, width: int) -> Tensor:
-    """A blur of (B, C, H, W): two means over squares of about this width."""
-    width += 1 - width % 2
+    """A blur of (B, C, H, W): twice the mean over squares of about this width, along one side at a
+    time."""
+    reach = width // 2
     for _ in range(2):
-        x = F.avg_pool2d(x, width, 1, width // 2, count_include_pad=False)
+        x = F.avg_pool2d(x, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
+        x = F.avg_pool2d(x, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)
     return x
