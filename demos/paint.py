@@ -16,7 +16,7 @@ import torch
 from semedit_lite.editing.document import Document
 from semedit_lite.editing.paint import PaintEditor, Repaint, Style
 from semedit_lite.errors import InputError
-from semedit_lite.images import load_photo, save_picture
+from semedit_lite.images import load_photo
 from semedit_lite.labels import FACE
 from semedit_lite.ui import app
 from semedit_lite.ui.app import sentences
@@ -147,8 +147,7 @@ def repainted(canvas, style, style_seed, blend, session) -> Document:
 
 def served(document: Document, *, whole: bool = False) -> str:
     """A PNG of a document, with its provenance, that the page may fetch."""
-    picture = document.whole if whole else document.picture
-    return kept("picture.png", lambda path: save_picture(picture, path, document.provenance))
+    return kept("picture.png", lambda path: document.save_picture(path, whole=whole))
 
 
 def kept(name: str, write: Callable[[Path], None]) -> str:

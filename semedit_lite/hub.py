@@ -41,7 +41,7 @@ def write_beside(path: str | Path, write: Callable[[Path], None]) -> None:
     try:
         write(Path(name))
         os.chmod(name, 0o644)  # temporary files start private
-        with open(name, "rb") as file:
+        with open(name, "r+b") as file:  # Windows flushes only what may be written
             os.fsync(file.fileno())
         os.replace(name, path)
     finally:
@@ -67,7 +67,7 @@ def find(name: str | Path) -> Path:
 def _from_hub(name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import LocalEntryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError:
         raise InputError("To fetch weights, `pip install huggingface_hub`.") from None
     try:
@@ -82,6 +82,9 @@ def _from_hub(name: str) -> Path:
             f"The weights '{name}' are not on this machine and the network is off; "
             f"run `semedit weights fetch {name}` where there is one."
         ) from None
+    except HfHubHTTPError as error:
+        why = " ".join(str(error).split())[:200]
+        raise InputError(f"The weights '{name}' could not be fetched ({why}).") from None
     return Path(folder)
 
 

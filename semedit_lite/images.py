@@ -25,6 +25,7 @@ Source = str | Path | bytes | BinaryIO | Image.Image
 Size = int | tuple[int, int]  # side, or (height, width)
 
 MAX_PIXELS = 16_000_000
+JPEG_RECORD = 60_000  # bytes of provenance; all metadata of a JPEG of this kind fit into 64 KB
 # Pillow reads many more; these are what photos come in, and no decoder runs another program.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF")
 DAMAGED = "The picture is damaged or cut off; save or download it again."
@@ -217,6 +218,8 @@ def save_picture(image: Image.Image, path: str | Path, provenance: dict[str, Any
         info.add_itxt("XML:com.adobe.xmp", _XMP)
         options = {"format": "PNG", "pnginfo": info}
     elif path.suffix.lower() in (".jpg", ".jpeg"):
+        if len(record) > JPEG_RECORD:
+            raise InputError(f"'{path.name}' cannot hold so long a history; save it as a .png.")
         exif = Image.Exif()
         exif[ExifTags.Base.ImageDescription] = SYNTHETIC
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = (

@@ -159,6 +159,16 @@ def test_a_picture_without_a_face_is_refused(kind):
     assert issubclass(NoFaceError, InputError)
 
 
+@pytest.mark.parametrize("size", [(8000, 10), (1, 700)])
+def test_a_strip_is_refused_without_a_search(size):
+    class Searched(nn.Module):
+        def forward(self, x):
+            raise AssertionError("a strip was parsed")
+
+    with pytest.raises(NoFaceError):
+        align(Image.new("RGB", size, "white"), Searched())
+
+
 @settings(max_examples=50, deadline=None)
 @given(turns, st.floats(20, 2000), st.complex_numbers(max_magnitude=3000))
 def test_there_and_back_is_the_identity(turn, side, corner):

@@ -318,3 +318,11 @@ def test_a_picture_without_provenance_has_none(tmp_path):
     assert images.read_provenance(encoded(Image.fromarray(BLOCKS))) is None
     with pytest.raises(InputError, match=r"end in \.png"):
         images.save_picture(Image.fromarray(BLOCKS), tmp_path / "a.exe", {})
+
+
+def test_a_history_too_long_for_a_jpeg_is_a_sentence(tmp_path):
+    record = {"operations": [{"tool": "paint"}] * 4000}
+    with pytest.raises(InputError, match=r"save it as a \.png"):
+        images.save_picture(Image.fromarray(BLOCKS), tmp_path / "a.jpg", record)
+    images.save_picture(Image.fromarray(BLOCKS), tmp_path / "a.png", record)
+    assert images.read_provenance(tmp_path / "a.png") == record

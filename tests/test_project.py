@@ -10,6 +10,7 @@ from packaging.version import Version
 import semedit_lite
 from semedit_lite import hub
 from semedit_lite.evaluation.report import ROOT
+from semedit_lite.images import read_provenance
 
 
 def requirements(text: str) -> list[str]:
@@ -53,3 +54,4 @@ def test_the_readmes_script_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(script, "README.md", "exec"), {})
     assert [path.name for path in tmp_path.iterdir()] == ["painted.png"]
+    assert read_provenance(tmp_path / "painted.png")["synthetic"]

@@ -23,7 +23,7 @@ from semedit_lite.editing.compositing import changed, feather
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import Alignment
 from semedit_lite.hub import write_beside
-from semedit_lite.images import load_layout, load_photo, to_pil, to_tensor
+from semedit_lite.images import load_layout, load_photo, save_picture, to_pil, to_tensor
 from semedit_lite.labels import FACE
 
 FORMAT = "semedit document 1"
@@ -82,9 +82,13 @@ class Document:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What a picture that leaves the tool says of itself; for `images.save_picture`."""
+        """What a picture that leaves the tool says of itself."""
         operations = [document.operation for document in self.chain]
         return {"synthetic": True, "operations": operations}
+
+    def save_picture(self, path: str | Path, *, whole: bool = True) -> None:
+        """Writes a PNG or JPEG that carries its provenance: `whole`, or `picture` alone."""
+        save_picture(self.whole if whole else self.picture, path, self.provenance)
 
     def save(self, path: str | Path) -> None:
         """Writes this document and the chain that led to it into one file."""

@@ -3,7 +3,7 @@
 editor = PaintEditor()
 document = editor.open(load_photo("me.jpg"))
 document = editor.apply(document, Repaint(layout, Style.own()))
-document.whole.save("edited.png")
+document.save_picture("edited.png")
 """
 
 import time

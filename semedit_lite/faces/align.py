@@ -2,7 +2,7 @@
 
 There is no landmark network: the parser's own eye, nose and mouth regions are the landmarks. Their
 centroids are fitted to where they lie on average in generated faces, by a similarity. A first fit
-on coarse squares of the photo is refined once on the crop that it gives.
+on coarse squares of the photo is refined on the crops that it gives.
 
 Points are complex numbers x + iy, y downwards, in continuous coordinates: pixel i covers
 [i, i + 1). A frame (a, b) is a square in the photo: the point z of the unit square lies at a z + b.
@@ -35,6 +35,7 @@ TEMPLATE = {
 TEMPLATE["eyes"] = (TEMPLATE["l_eye"] + TEMPLATE["r_eye"]) / 2  # one eye of a profile
 
 SEARCHED = 768  # longer side of the reduced photo in which the face is looked for
+LONGEST = 6  # sides of a photo may differ that much
 PARSED = 256  # side of the squares that are parsed there
 SMALLEST = 12  # pixels of such a square: regions below are noise
 ONE_EYE = 0.3  # eyes closer than this, relative to the template, are one eye of a profile
@@ -107,6 +108,8 @@ def align(photo: Image.Image, parser: FaceParser, size: int = 256) -> Alignment:
     """
     image = to_tensor(load_photo(photo))  # (1, 3, H, W)
     height, width = image.shape[2:]
+    if max(height, width) > LONGEST * min(height, width):
+        raise NoFaceError(NO_FACE)  # a strip would have to be searched in thousands of squares
     shrink = max(1.0, max(height, width) / SEARCHED)
     small = resize(image, (max(1, round(height / shrink)), max(1, round(width / shrink))))
     found = find(small, parser)
@@ -207,13 +210,13 @@ def _searches(height: int, width: int) -> Iterator[list[Frame]]:
 def look(image: Tensor, squares: list[Frame], parser: FaceParser) -> list[tuple[Frame, Sighting]]:
     """Parses squares of the photo (1, 3, H, W): the better frame that each sighting of a face
     suggests, and the sighting."""
-    if not squares:
-        return []
-    size = (PARSED, PARSED)
-    crops = [warp(image, s.matrix(PARSED), size, padding="border") for s in squares]
-    layouts = _parse(torch.cat(crops).clamp(-1, 1), parser).numpy()  # (N, 256, 256)
-    sightings = [(square, sight(layout)) for square, layout in zip(squares, layouts, strict=True)]
-    return [(seen.frame.within(square), seen) for square, seen in sightings if seen is not None]
+    found = []
+    for square in squares:  # one by one: some photos have dozens, and a batch is no faster on a CPU
+        crop = warp(image, square.matrix(PARSED), (PARSED, PARSED), padding="border").clamp(-1, 1)
+        seen = sight(_parse(crop, parser)[0].numpy())
+        if seen is not None:
+            found.append((seen.frame.within(square), seen))
+    return found
 
 
 def _parse(crops: Tensor, parser: FaceParser) -> Tensor:
