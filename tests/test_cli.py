@@ -280,7 +280,7 @@ def test_the_package_needs_four_others_alone():
     """`import semedit_lite` and its lower rooms, where only the core requirements are."""
     code = """
 import sys
-OTHERS = {"gradio", "scipy", "cv2", "torchvision", "tqdm", "huggingface_hub"}
+OTHERS = {"gradio", "scipy", "torchvision", "tqdm", "huggingface_hub"}
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in OTHERS:

@@ -175,6 +175,7 @@ def test_a_full_disk_leaves_the_old_weights(folder, monkeypatch):
     assert all(torch.equal(after[key], value.to(after[key])) for key, value in before.items())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
     path = tmp_path / "state.bin"
     path.write_bytes(b"old")
@@ -193,6 +194,7 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
     assert path.read_bytes() == b"old"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 def test_written_files_are_readable_by_others(tmp_path):
     path = tmp_path / "deep" / "a.txt"
     hub.write_beside(path, lambda beside: beside.write_text("new"))
