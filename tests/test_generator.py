@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from semedit_lite.data.faces import mixed_rows
 from semedit_lite.errors import InputError
+from semedit_lite.evaluation.generator import reduce
 from semedit_lite.models.mobilestylegan import CHANNELS, ROWS, MobileStyleGAN, inverse_haar
-from semedit_lite.training.recipes.heads import mixed_rows, reduce
 
 
 @pytest.fixture(scope="module")

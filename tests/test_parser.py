@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from semedit_lite.data.photos import AT_LEAST, HELD_OUT, right_sides, split
 from semedit_lite.faces.parse import parse
 from semedit_lite.labels import FACE
 from semedit_lite.models.parser import Encoder, FaceParser
-from semedit_lite.training.recipes.parser import AT_LEAST, HELD_OUT, right_sides, split
 
 
 def test_sizes() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from semedit_lite.data.folder import to_bytes, unpack
@@ -70,6 +70,20 @@ def faces(
 
 def _sample(image: Tensor, layout: Tensor, w: Tensor) -> dict[str, Tensor]:
     return {"image": image, "layout": layout, "latent": w.float().expand(ROWS, -1)}
+
+
+def mixed_rows(model: MobileStyleGAN, seeds: list[int]) -> Tensor:
+    """W+ (B, 16, 512) of random faces; every second one changes style at a random row, so that
+    heads also learn latents whose rows differ (style mixing, StyleGAN section 3.1)."""
+    rows = []
+    for seed in seeds:
+        rng = Generator().manual_seed(seed)
+        w = model.mapping(torch.randn(2, 512, generator=rng).to(model.mean_w))
+        w = model.truncate(w, 0.5 + 0.5 * torch.rand((), generator=rng).item())
+        change = int(torch.randint(1, ROWS, (), generator=rng)) if seed % 2 else ROWS
+        first = (torch.arange(ROWS, device=w.device) < change)[:, None]
+        rows.append(torch.where(first, w[0], w[1]))
+    return torch.stack(rows)
 
 
 @dataclass

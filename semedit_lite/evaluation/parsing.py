@@ -7,17 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semedit_lite.data.photos import data_folder, held_out, right_sides
 from semedit_lite.evaluation.layout import confusion, scores
 from semedit_lite.faces.parse import parse
 from semedit_lite.images import load_layout, load_photo, to_tensor
 from semedit_lite.labels import FACE, LabelSet
 from semedit_lite.models.parser import FaceParser
-from semedit_lite.training.recipes.parser import (
-    ParserRecipe,
-    data_folder,
-    held_out,
-    right_sides,
-)
 
 # FASSEG's six classes; its skin holds ears and neck, its hair the brows, its background clothes.
 COARSE = LabelSet(
@@ -39,7 +34,7 @@ def score_parser(parser: FaceParser) -> dict:
     """Scores on the held-out CelebAMask-HQ photos, class by class, and on FASSEG's portraits,
     frontal and by yaw. Needs SEMEDIT_DATA."""
     images, layouts = held_out()
-    found = ParserRecipe.predict(parser, images)
+    found = parse(images, parser=parser)
     result = {
         name: {
             "photos": len(images),

@@ -7,34 +7,15 @@ Cost: a minute to make the pool, then about 3 steps a second on two CPU cores.
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from semedit_lite.models.mobilestylegan import ROWS, MobileStyleGAN
+from semedit_lite.data.faces import EVALUATION_SEED, mixed_rows
+from semedit_lite.evaluation.generator import psnr, reduce
+from semedit_lite.models.mobilestylegan import MobileStyleGAN
 
 CROP = 24  # pixels of the 64-pixel level; the same part is cut from the finer levels
 RIM = 4  # pixels of a cropped picture that the cut's zero padding reaches
-EVALUATION_SEED = 1_000_000
 SIZES = (128, 256, 512)
-
-
-def reduce(image: Tensor, size: int) -> Tensor:
-    """Averages squares of pixels: (B, 3, H, H) -> (B, 3, size, size)."""
-    return F.avg_pool2d(image, image.shape[-1] // size)
-
-
-def mixed_rows(model: MobileStyleGAN, seeds: list[int]) -> Tensor:
-    """W+ (B, 16, 512) of random faces; every second one changes style at a random row, so that
-    the heads also learn latents whose rows differ (style mixing, StyleGAN section 3.1)."""
-    rows = []
-    for seed in seeds:
-        rng = Generator().manual_seed(seed)
-        w = model.mapping(torch.randn(2, 512, generator=rng))
-        w = model.truncate(w, 0.5 + 0.5 * torch.rand((), generator=rng).item())
-        change = int(torch.randint(1, ROWS, (), generator=rng)) if seed % 2 else ROWS
-        first = (torch.arange(ROWS) < change)[:, None]
-        rows.append(torch.where(first, w[0], w[1]))
-    return torch.stack(rows)
 
 
 class HeadsRecipe:
@@ -138,8 +119,3 @@ class HeadsRecipe:
         model = MobileStyleGAN.from_pretrained(self.name)
         model.heads.load_state_dict(networks["heads"].state_dict())
         model.save_pretrained(folder / self.name)
-
-
-def psnr(error: Tensor) -> float:
-    """Mean squared error of pictures in [-1, 1] -> peak signal-to-noise ratio in dB."""
-    return (10 * torch.log10(4 / error.clamp(min=1e-10))).item()
