@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -36,16 +36,14 @@ def write_beside(path: str | Path, write: Callable[[Path], None]) -> None:
     file as it was and no rubbish that anyone could take for the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
+    beside = path.with_name(f".{path.stem}-{secrets.token_hex(8)}{path.suffix}")
     try:
-        write(Path(name))
-        os.chmod(name, 0o644)  # temporary files start private
-        with open(name, "r+b") as file:  # Windows flushes only what may be written
+        write(beside)
+        with open(beside, "r+b") as file:  # Windows flushes only what may be written
             os.fsync(file.fileno())
-        os.replace(name, path)
+        os.replace(beside, path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
 
 
 def find(name: str | Path) -> Path:

@@ -195,11 +195,17 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
-def test_written_files_are_readable_by_others(tmp_path):
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_who_may_read_a_written_file_is_the_users_choice(tmp_path, mask, mode):
     path = tmp_path / "deep" / "a.txt"
-    hub.write_beside(path, lambda beside: beside.write_text("new"))
+    path.parent.mkdir()
+    before = os.umask(mask)
+    try:
+        hub.write_beside(path, lambda beside: beside.write_text("new"))
+    finally:
+        os.umask(before)
     assert path.read_text() == "new"
-    assert path.stat().st_mode & 0o777 == 0o644
+    assert path.stat().st_mode & 0o777 == mode
 
 
 def test_digest(tmp_path):
