@@ -2,14 +2,20 @@
 
     pip download --no-deps random-face==2021.7.21.1
     python scripts/convert_mobilestylegan.py random_face-2021.7.21.1-py3-none-any.whl OUT
+    python scripts/convert_mobilestylegan.py random_face-2021.7.21.1-py3-none-any.whl OUT --check
 
 The wheel holds two networks as OpenVINO's intermediate representation: an XML file with the
 layers in order, and a file of constants. The constants are read by their names, or in the order
 of their use where they have none. The heads for small pictures are not in the wheel: they are
 trained by `semedit train face-heads`; OUT's are kept when OUT is already there.
+
+With `--check` nothing is converted for keeps: the conversion and the weights in OUT are measured
+against the original runtime (`pip install openvino`), and OUT/conversion.json says how far off
+they are. `python -m semedit_lite.evaluation.report` shows that on the card.
 """
 
 import argparse
+import json
 import math
 import xml.etree.ElementTree as ElementTree
 import zipfile
@@ -20,6 +26,7 @@ import torch
 from torch import Tensor
 
 from semedit_lite.errors import InputError
+from semedit_lite.hub import digest, write_beside
 from semedit_lite.models.mobilestylegan import CHANNELS, MobileStyleGAN
 
 
@@ -98,11 +105,45 @@ def convert(wheel: Path) -> MobileStyleGAN:
     return model
 
 
+@torch.no_grad()
+def check(wheel: Path, folder: Path) -> dict:
+    """How far the whole 1024 x 1024 pictures of the conversion in float32 and of the weights in
+    `folder` lie from those of the original runtime, in [-1, 1]; written to conversion.json."""
+    import openvino
+    from mobilestylegan_fixture import originals
+
+    models = {"float32": convert(wheel), "stored": MobileStyleGAN.from_pretrained(folder)}
+    errors: dict[str, list[Tensor]] = {key: [] for key in models}
+    for z, _, picture in originals(wheel):
+        for key, model in models.items():
+            error = model(z) - picture  # (1, 3, 1024, 1024)
+            errors[key].append(torch.stack([error.abs().max(), error.pow(2).mean()]))
+    far = {}
+    for key, each in errors.items():
+        largest, squares = torch.stack(each).unbind(1)  # (faces,) each
+        far[key] = {
+            "largest": largest.max().item(),
+            "root_mean_square": squares.mean().sqrt().item(),
+        }
+    about = {
+        "weights_sha256": digest(folder / "model.safetensors"),
+        "runtime": f"OpenVINO {openvino.__version__.split('-')[0]}, float32",
+        "faces": len(errors["stored"]),
+    }
+    text = json.dumps(about | far, indent=2) + "\n"
+    write_beside(folder / "conversion.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return far
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("wheel", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--check", action="store_true", help="measure instead of converting")
     args = parser.parse_args()
+    if args.check:
+        print(json.dumps(check(args.wheel, args.out), indent=2))
+        return
     model = convert(args.wheel)
     if (args.out / "model.safetensors").is_file():
         model.heads.load_state_dict(MobileStyleGAN.from_pretrained(args.out).heads.state_dict())

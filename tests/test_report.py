@@ -1,8 +1,11 @@
 """Tables are made from JSON: the committed pages say what the committed figures say."""
 
+import json
+
 import pytest
 
 from semedit_lite.evaluation import report
+from semedit_lite.hub import digest
 
 BENCH = {
     "date": "2026-01-02",
@@ -51,10 +54,20 @@ def test_the_readme_shows_every_figure():
     assert "<!-- scores:start -->" in text
 
 
-def test_scores_are_on_their_card():
-    for path in report.BUNDLED.glob("*/scores.json"):
+@pytest.mark.parametrize("kind", ["scores", "conversion"])
+def test_figures_are_on_their_card(kind):
+    found = list(report.BUNDLED.glob(f"*/{kind}.json"))
+    assert found
+    for path in found:
         card = (path.parent / "README.md").read_text(encoding="utf-8")
-        assert f"<!-- scores-{path.parent.name}:start -->" in card
+        assert f"<!-- {kind}-{path.parent.name}:start -->" in card
+
+
+@pytest.mark.parametrize("kind", ["scores", "conversion"])
+def test_figures_are_those_of_the_weights_beside_them(kind):
+    for path in report.BUNDLED.glob(f"*/{kind}.json"):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        assert digest(path.parent / "model.safetensors") == found["weights_sha256"], path
 
 
 def test_bench_table():
@@ -85,6 +98,15 @@ def test_painter_tables():
 
 def test_generator_tables():
     assert report.scores_table(GENERATOR).endswith("| 256² | 33.2 | 30.0 | 33.2 | 30.0 |")
+
+
+def test_conversion_table():
+    far = {"largest": 0.000052, "root_mean_square": 0.0000012}
+    text = report.conversion_table(
+        {"faces": 8, "runtime": "Toy 1, float32", "float32": far, "stored": far}
+    )
+    assert "8 faces of 1024², in [-1, 1], to Toy 1, float32" in text
+    assert "| converted, float32 | 5.2e-05 | 1.2e-06 |" in text
 
 
 def test_summary():

@@ -1,11 +1,14 @@
 """Figures as tables: JSON files -> Markdown between marks in the README and the cards.
 
-`<!-- NAME:start -->` and `<!-- NAME:end -->` enclose what `update` writes there, so that no figure
-is ever typed by hand. Two kinds of files are read:
+`<!-- NAME:start -->` and `<!-- NAME:end -->` enclose what `update` writes there: the figures between
+them are those of the files. The sentences around them are written by people, figures and all; read
+them again when a file changes. Three kinds of files are read:
 
 - `benchmarks/NAME.json` (by `semedit bench`) -> the block `bench-NAME`
 - `weights/NAME/scores.json` (by `semedit eval NAME`) -> the block `scores-NAME` of its card, and a
   line of the README's block `scores`
+- `weights/NAME/conversion.json` (by `scripts/convert_mobilestylegan.py --check`) -> the block
+  `conversion-NAME` of its card
 """
 
 import json
@@ -128,6 +131,19 @@ def _generator_tables(scores: dict[str, Any]) -> str:
     return markdown(rows, f"early pictures, {scores['faces']} faces")
 
 
+def conversion_table(found: dict[str, Any]) -> str:
+    """What the check of a conversion wrote -> a table for the card."""
+    rows = {
+        name: {
+            "largest difference": f"{found[key]['largest']:.1e}",
+            "root mean square": f"{found[key]['root_mean_square']:.1e}",
+        }
+        for key, name in (("float32", "converted, float32"), ("stored", "as stored"))
+    }
+    title = f"{found['faces']} faces of 1024², in [-1, 1], to {found['runtime']}"
+    return markdown(rows, title)
+
+
 def _by_class(sets: dict[str, dict[str, Any]], corner: str = "IoU") -> str:
     """Sets that hold "iou" by class -> a row for each class, a column for each set."""
     rows: Rows = {}
@@ -159,16 +175,17 @@ def summary(scores: dict[str, dict[str, Any]]) -> str:
 
 def blocks() -> dict[str, str]:
     """Name -> Markdown of every block there are figures for."""
-    found = {}
-    for path in sorted(BENCHMARKS.glob("*.json")):
-        found[f"bench-{path.stem}"] = bench_table(json.loads(path.read_text(encoding="utf-8")))
-    scores = {
-        path.parent.name: json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(BUNDLED.glob("*/scores.json"))
-    }
+    found = {f"bench-{path.stem}": bench_table(_read(path)) for path in BENCHMARKS.glob("*.json")}
+    for path in BUNDLED.glob("*/conversion.json"):
+        found[f"conversion-{path.parent.name}"] = conversion_table(_read(path))
+    scores = {path.parent.name: _read(path) for path in sorted(BUNDLED.glob("*/scores.json"))}
     if scores:
         found["scores"] = summary(scores)
     return found | {f"scores-{name}": scores_table(value) for name, value in scores.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def fill(text: str, tables: dict[str, str]) -> str:
