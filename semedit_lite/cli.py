@@ -6,6 +6,7 @@ inside the verbs, so that `--help` and mistakes answer at once.
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -123,13 +124,20 @@ def train(arguments: argparse.Namespace) -> None:
     """One training, by its recipe."""
     if arguments.minutes is None and arguments.steps is None:
         raise InputError("Say how long to train: --minutes, --steps or both.")
-    from semedit_lite.training.recipes import build
+    from semedit_lite.training import recipes
+    from semedit_lite.training.checkpoints import prepare
     from semedit_lite.training.trainer import train as run
 
-    recipe = build(arguments.name, arguments.device, arguments.data)
+    folder = arguments.output or Path("runs") / arguments.name
+    prepare(folder, arguments.resume)  # before faces are painted for minutes
+    options = {key: getattr(arguments, key) for key in ("data", "count", "perceptual")}
+    given = {key: value for key, value in options.items() if value is not None}
+    recipe = recipes.build(arguments.name, arguments.device, **given)
+    made = ", ".join(f"{key} {value}" for key, value in recipe.settings.items())
+    print(f"{arguments.name}: {made}", file=sys.stderr)
     run(
         recipe,
-        arguments.output or Path("runs") / arguments.name,
+        folder,
         minutes=arguments.minutes,
         steps=arguments.steps,
         resume=arguments.resume,
@@ -255,6 +263,16 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of minutes above 0")
+    return minutes
+
+
 def _seed(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 to 2^63 - 1")
@@ -312,11 +330,13 @@ def _parser() -> argparse.ArgumentParser:
 
     own = add(verbs, "train", train)
     own.add_argument("name", metavar="NAME", help="of a recipe, such as spade-faces-64")
-    own.add_argument("--minutes", type=float, help="stop after so many")
+    own.add_argument("--minutes", type=_minutes, help="stop after so many")
     own.add_argument("--steps", type=_positive, help="stop after so many in all")
     own.add_argument("--resume", action="store_true", help="go on where the folder stands")
     own.add_argument("--start", type=Path, metavar="FILE", help="go on from a slim.safetensors")
     own.add_argument("--data", type=Path, help="folder of `semedit data faces`")
+    own.add_argument("-n", "--count", type=_positive, help="faces, where they are generated")
+    own.add_argument("--perceptual", metavar="SOURCE", help="auto, teachers, torchvision or none")
     own.add_argument("--out", dest="output", type=Path, help="folder of the run (runs/NAME)")
     shared(own)
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from semedit_lite.errors import InputError
+from semedit_lite.hub import write_beside
 from semedit_lite.training import checkpoints, log
 from semedit_lite.training.trainer import Average, save_grid, train
 
@@ -21,6 +22,7 @@ class ToyRecipe:
 
     name = "toy"
     batch_size = 4
+    settings = {"noise": 0.1}  # noqa: RUF012
     averaged = ("generator",)
 
     def __init__(self, width: int = 4) -> None:
@@ -95,9 +97,87 @@ def test_resumed_run_equals_uninterrupted(tmp_path: Path) -> None:
         average["generator"].parameters(), resumed["generator"].parameters(), strict=True
     ):
         assert torch.equal(one, two)
-    rows = [log.read(tmp_path / name / "log.jsonl") for name in ("whole", "parts")]
-    assert rows[0][-1]["step"] == rows[1][-1]["step"] == 8
-    assert rows[0][-1]["eval_norm"] == rows[1][-1]["eval_norm"]
+
+
+def test_resumed_log_equals_uninterrupted(tmp_path: Path) -> None:
+    """Its rows are means over 50 steps: a stop in between must not lose the first ones."""
+    train(ToyRecipe(), tmp_path / "whole", steps=53, every=1e9, show=False)
+    with pytest.raises(KeyboardInterrupt):
+        train(StopAfter(ToyRecipe(), 31), tmp_path / "parts", steps=53, every=0.0, show=False)
+    train(ToyRecipe(), tmp_path / "parts", steps=53, every=1e9, resume=True, show=False)
+
+    def rows(name: str) -> list[dict]:
+        found = log.read(tmp_path / name / "log.jsonl")
+        assert all(row.pop("seconds") >= 0 for row in found)
+        early = [row for row in found if "eval_norm" in row and row["step"] < 53]
+        return [row for row in found if row not in early]
+
+    whole = rows("whole")
+    assert [row["step"] for row in whole] == [0, 50, 53]
+    assert {"loss", "critic"} < set(whole[1])
+    assert rows("parts") == whole
+
+
+def test_log_says_once_what_is_trained(tmp_path: Path) -> None:
+    train(ToyRecipe(), tmp_path, steps=1, show=False)
+    train(ToyRecipe(), tmp_path, steps=2, resume=True, show=False)
+    other = ToyRecipe()
+    other.settings = {"noise": 0.2}
+    train(other, tmp_path, steps=3, resume=True, show=False)
+    rows = log.read(tmp_path / "log.jsonl")
+    assert [(row["step"], row["recipe"]["noise"]) for row in rows if "recipe" in row] == [
+        (0, 0.1),
+        (2, 0.2),
+    ]
+    assert "recipe" in rows[0]
+
+
+def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    train(ToyRecipe(), tmp_path / "a", steps=1, show=False)
+    before = (tmp_path / "a" / "state.safetensors").read_bytes()
+    slim = tmp_path / "a" / "slim.safetensors"
+    for start in (None, slim):
+        with pytest.raises(InputError, match="holds a run; add --resume"):
+            train(ToyRecipe(), tmp_path / "a", steps=1, start=start, show=False)
+    assert (tmp_path / "a" / "state.safetensors").read_bytes() == before
+    assert len(log.read(tmp_path / "a" / "log.jsonl")) == 2
+
+
+def test_what_killed_writes_left_is_deleted(tmp_path: Path) -> None:
+    kept = [tmp_path / ".notes-of-mine.json", tmp_path / "toy" / ".hidden"]
+    left = []
+
+    def killed(beside: Path) -> None:
+        left.append(beside)
+        raise KeyboardInterrupt
+
+    files = ("state.safetensors", "slim.safetensors", "grid.jpg", "log.jsonl")
+    for name in (*files, "toy/model.safetensors", "toy/config.json"):
+        with pytest.raises(KeyboardInterrupt):
+            write_beside(tmp_path / name, killed)
+    for path in kept + left:
+        path.write_bytes(b"half")
+    train(ToyRecipe(), tmp_path, steps=1, show=False)
+    assert all(path.exists() for path in kept)
+    assert not any(path.exists() for path in left)
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
+def test_limits_are_finite_and_positive(tmp_path: Path, limit: float) -> None:
+    for limits in ({"minutes": limit}, {"steps": limit}, {"minutes": 1, "steps": limit}):
+        with pytest.raises(ValueError, match="finite and above 0"):
+            train(ToyRecipe(), tmp_path, show=False, **limits)
+
+
+def test_progress_bar(tmp_path: Path, capsys) -> None:
+    train(ToyRecipe(), tmp_path, steps=2, show=False)
+    assert capsys.readouterr().err == ""
+    train(ToyRecipe(), tmp_path, steps=5, resume=True, show=True)
+    last = capsys.readouterr().err.splitlines()[-1].split("\r")[-1]
+    assert "3/3" in last  # of this session
+    assert "step 5 loss" in last
+    train(ToyRecipe(), tmp_path / "timed", minutes=0.01, show=True)
+    assert "1/1" in capsys.readouterr().err.splitlines()[-1]
 
 
 class StopAfter:
@@ -162,12 +242,23 @@ def test_slim_file_starts_another_run(tmp_path: Path) -> None:
     train(ToyRecipe(), tmp_path / "a", steps=3, show=False)
     slim = tmp_path / "a" / "slim.safetensors"
     assert slim.stat().st_size < (tmp_path / "a" / "state.safetensors").stat().st_size
-    second = ToyRecipe()
     before = log.read(tmp_path / "a" / "log.jsonl")[-1]["eval_norm"]
-    train(second, tmp_path / "b", steps=1, start=slim, show=False)
+    train(ToyRecipe(), tmp_path / "b", steps=1, start=slim, show=False)
     row = log.read(tmp_path / "b" / "log.jsonl")[-1]
     assert row["step"] == 1  # a leg of its own, which begins near where the other ended
     assert row["eval_norm"] == pytest.approx(before, rel=0.05)
+
+
+def test_averages_go_on_in_another_leg(tmp_path: Path, monkeypatch) -> None:
+    """Their memory is as long as all legs together, also where a later one is resumed."""
+    train(ToyRecipe(), tmp_path / "a", steps=3, show=False)
+    train(ToyRecipe(), tmp_path / "b", steps=1, start=tmp_path / "a/slim.safetensors", show=False)
+    ages = []
+    update = Average.update
+    monkeypatch.setattr(Average, "update", lambda self, n: (ages.append(n), update(self, n)))
+    train(ToyRecipe(), tmp_path / "b", steps=2, resume=True, show=False)
+    train(ToyRecipe(), tmp_path / "c", steps=1, start=tmp_path / "b/slim.safetensors", show=False)
+    assert ages == [5, 6]
 
 
 def test_state_of_other_networks_is_refused(tmp_path: Path) -> None:
@@ -191,7 +282,7 @@ def test_minutes_end_a_run(tmp_path: Path) -> None:
     train(ToyRecipe(), tmp_path, minutes=0.005, show=False)
     assert log.read(tmp_path / "log.jsonl")[-1]["seconds"] >= 0.3
     with pytest.raises(ValueError, match="minutes, steps"):
-        train(ToyRecipe(), tmp_path)
+        train(ToyRecipe(), tmp_path / "other")
 
 
 def test_average_follows(tmp_path: Path) -> None:
@@ -217,3 +308,27 @@ def test_log_survives_a_cut_line(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"step": 1, "images": 4}\n{"step": 2, "ima', encoding="utf-8")
     assert log.read(path) == [{"step": 1, "images": 4}]
+
+
+def test_resume_drops_later_rows_and_keeps_the_log_when_killed(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n', encoding="utf-8")
+    with monkeypatch.context() as killed:
+        killed.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            log.Log(path, 2)
+    assert [row["step"] for row in log.read(path)] == [1, 2, 3]
+    log.Log(path, 2).close()
+    assert [row["step"] for row in log.read(path)] == [1, 2]
+
+
+@pytest.mark.parametrize"terms", [0, 2, 4])
+def test_curves_show_terms_alone(tmp_path: Path, monkeypatch, terms: int) -> None:
+    figure = pytest.importorskip("matplotlib.figure")
+    seen = []
+    monkeypatch.setattr(figure.Figure, "savefig", lambda self, *_, **__: seen.extend(self.axes))
+    rows = [{"step": 0, "images": 0, "seconds": 0.0, "recipe": {"faces": 6}}]
+    values = {f"term{i}": 0.5 for i in range(terms)}
+    rows += [{"step": n, "images": 4 * n, "seconds": 1.0} | values for n in (50, 100)]
+    log.plot(rows, tmp_path / "curves.png")
+    assert [axis.get_title() for axis in seen if axis.axison] == sorted(values)

@@ -16,7 +16,23 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from semedit_lite.errors import InputError
-from semedit_lite.hub import write_beside
+from semedit_lite.hub import FILES, write_beside
+
+STATE, SLIM, GRID, LOG = "state.safetensors", "slim.safetensors", "grid.jpg", "log.jsonl"
+
+
+def prepare(folder: Path, resume: bool) -> None:
+    """Makes a run's folder ready: InputError where it holds a run that would be lost; what killed
+    writes left there is deleted."""
+    if not resume and (folder / STATE).exists():
+        raise InputError(
+            f"'{folder}' holds a run; add --resume, or choose another folder with --out."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in map(Path, (STATE, SLIM, GRID, LOG, *(f"*/{file}" for file in FILES))):
+        # the names that `write_beside` gives while it writes
+        for left in folder.glob(f"{name.parent}/.{name.stem}-*{name.suffix}"):
+            left.unlink()
 
 
 def save(

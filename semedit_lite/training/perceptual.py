@@ -23,16 +23,24 @@ Features = Callable[[Tensor], list[Tensor]]
 Perceptual = Callable[[Tensor, Tensor], Tensor]
 
 
-def perceptual_loss(source: str, device: str | torch.device = "cpu") -> Perceptual | None:
-    """A function of fake and real pictures (B, 3, H, W) in [-1, 1] that gives their distance (B,).
-
-    "auto" is the teachers where they are, and no loss (None) otherwise. InputError where the
-    source is unknown or cannot be had.
-    """
+def resolve(source: str) -> str:
+    """What "auto" is here: the teachers where they are, and "none" otherwise; other sources are
+    themselves. InputError where the source is unknown."""
     if source not in SOURCES:
-        raise InputError(f"There is no source {source!r}; choose from {', '.join(SOURCES)}.")
+        raise InputError(
+            f"There is no perceptual loss {source!r}; choose from {', '.join(SOURCES)}."
+        )
+    if source == "auto":
+        return "teachers" if os.environ.get("SEMEDIT_TEACHERS") else "none"
+    return source
+
+
+def perceptual_loss(source: str, device: str | torch.device = "cpu") -> Perceptual | None:
+    """A function of fake and real pictures (B, 3, H, W) in [-1, 1] that gives their distance (B,);
+    None for the source "none". InputError where the source is unknown or cannot be had."""
+    source = resolve(source)
     folder = os.environ.get("SEMEDIT_TEACHERS")
-    if source == "none" or (source == "auto" and not folder):
+    if source == "none":
         return None
     if source == "torchvision":
         features = torchvision_features(device)

@@ -2,10 +2,12 @@
 
 It knows nothing of any model. A `Recipe` says what is trained on what; the loop says how long.
 The numbers of a step depend on (seed, step) alone, so a run that was killed and resumed gives
-the same weights on the CPU as one that was not.
+the same weights and the same log on the CPU as one that was not. This holds for runs limited by
+steps alone: with minutes the learning rates follow the clock.
 """
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from torch.optim import Optimizer
 from semedit_lite.training import checkpoints
 from semedit_lite.training.log import Log
 
+LOGGED = 50  # steps, whose terms' means make one row of the log
 Batch = dict[str, Tensor]
 Loss = Callable[[Batch], tuple[Tensor, dict[str, float]]]
 
@@ -27,6 +30,7 @@ class Recipe(Protocol):
 
     name: str
     batch_size: int
+    settings: dict[str, Any]  # what it was made with, such as the number of faces; for the log
     networks: dict[str, nn.Module]
     optimisers: dict[str, Optimizer]
     averaged: tuple[str, ...]  # networks of which an exponential moving average is kept
@@ -51,7 +55,7 @@ class Recipe(Protocol):
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether bf16 pays on this device: on a GPU, and on processors with AVX-512 BF16 or AMX."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -100,77 +104,89 @@ def train(
     `folder` receives state.safetensors, log.jsonl, grid.jpg and the exported checkpoint; these
     are renewed each `every` seconds and at the end, when slim.safetensors is added, to go on with
     elsewhere. `resume` goes on from the folder's state, `start` from such a slim file. Returns the
-    networks, averaged where averages are kept.
+    networks, averaged where averages are kept. InputError where the folder holds a run that is
+    not to be resumed.
     """
-    if minutes is None and steps is None:
-        raise ValueError("train() needs minutes, steps or both")
+    limits = [limit for limit in (minutes, steps) if limit is not None]
+    if not limits or not all(0 < limit < math.inf for limit in limits):
+        raise ValueError("train() needs minutes, steps or both, finite and above 0")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    checkpoints.prepare(folder, resume)
     device = next(next(iter(recipe.networks.values())).parameters()).device
     torch.manual_seed(seed)
     average = Average(recipe.networks, recipe.averaged, decay)
     best = recipe.networks | average.networks
-    state = folder / "state.safetensors"
-    progress: dict[str, Any] = {"step": 0, "images": 0, "seconds": 0.0}
+    state = folder / checkpoints.STATE
+    clock: dict[str, Any] = {"step": 0, "images": 0, "seconds": 0.0}
+    sums: dict[str, list[float]] = {}  # term -> sum and count since the last row of the log
+    earlier = 0  # steps behind the averages when this leg began
     parts = recipe.networks, average.networks, recipe.optimisers
     if resume and state.is_file():
-        progress = checkpoints.load(state, *parts)
+        saved = checkpoints.load(state, *parts)
+        clock = {key: saved[key] for key in clock}
+        sums, earlier = saved.get("sums", {}), saved.get("earlier", 0)
     elif start is not None:
-        checkpoints.load(start, *parts)  # a leg of its own: its clock and its rates start anew
-    log = Log(folder / "log.jsonl", progress["step"])
+        saved = checkpoints.load(start, *parts)  # a leg of its own: clock and rates start anew
+        earlier = saved["step"] + saved.get("earlier", 0)
+    log = Log(folder / checkpoints.LOG, clock["step"])
+    log.describe(clock, recipe.settings)
     first_rates = {key: [g["lr"] for g in o.param_groups] for key, o in recipe.optimisers.items()}
-    began, before = time.monotonic(), progress["seconds"]
-    limit = before + 60 * minutes if minutes is not None else float("inf")
+    began, before = time.monotonic(), clock["seconds"]
+    limit = before + 60 * minutes if minutes is not None else math.inf
+    fast = has_fast_bfloat16(device)
 
     def done() -> float:
-        by_step = progress["step"] / steps if steps else 0.0
-        return max(by_step, progress["seconds"] / limit)
+        by_step = clock["step"] / steps if steps is not None else 0.0
+        return max(by_step, clock["seconds"] / limit)
 
     def checkpoint() -> None:
         for network in best.values():
             network.eval()
-        row = progress | {"eval_" + k: v for k, v in recipe.evaluate(best).items()}
-        log.write(row)
-        save_grid(recipe.preview(best), folder / "grid.jpg")
+        log.write(clock | {"eval_" + k: v for k, v in recipe.evaluate(best).items()})
+        save_grid(recipe.preview(best), folder / checkpoints.GRID)
         recipe.export(best, folder)
-        checkpoints.save(state, *parts, progress)
+        checkpoints.save(state, *parts, clock | {"sums": sums, "earlier": earlier})
 
-    bar = _bar(show, minutes, steps, progress)
-    terms: dict[str, list[float]] = {}
+    bar = Bar(show, minutes, steps, clock)
     written = began
     while done() < 1:
-        step = progress["step"]
+        step = clock["step"]
         torch.manual_seed((seed + 1) * 1_000_003 + step)  # noise inside the networks
-        batch = {k: v.to(device, non_blocking=True) for k, v in recipe.batch(step).items()}
+        batch = {k: v.to(device) for k, v in recipe.batch(step).items()}
         factor = recipe.rate(done())
         for network in recipe.networks.values():
             network.train()
+        latest: dict[str, float] = {}
         for name, loss_of in recipe.losses.items():
             optimiser = recipe.optimisers[name]
             for group, rate in zip(optimiser.param_groups, first_rates[name], strict=True):
                 group["lr"] = rate * factor
             optimiser.zero_grad(set_to_none=True)
-            with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
+            with torch.autocast(device.type, torch.bfloat16, enabled=fast):
                 loss, named = loss_of(batch)
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"{recipe.name}: the loss of {name} is {loss} at {step}")
             loss.backward()
             optimiser.step()
-            for term, value in named.items():
-                terms.setdefault(term, []).append(float(value))
-        progress["step"] += 1
-        progress["images"] += recipe.batch_size
-        progress["seconds"] = before + time.monotonic() - began
-        average.update(progress["step"])
-        bar(progress, {term: values[-1] for term, values in terms.items()})
-        if progress["step"] % 50 == 0:
-            log.write(progress | {term: sum(v) / len(v) for term, v in terms.items()})
-            terms = {}
+            latest |= named
+        for term, value in latest.items():
+            total, count = sums.get(term, (0.0, 0))
+            sums[term] = [total + float(value), count + 1]
+        clock["step"] += 1
+        clock["images"] += recipe.batch_size
+        clock["seconds"] = before + time.monotonic() - began
+        average.update(earlier + clock["step"])
+        bar.update(clock, latest)
+        if clock["step"] % LOGGED == 0:
+            log.write(clock | {term: total / count for term, (total, count) in sums.items()})
+            sums = {}
         if time.monotonic() - written > every:
             checkpoint()
             written = time.monotonic()
     checkpoint()
-    checkpoints.save(folder / "slim.safetensors", *parts, progress, slim=True)
+    slim = folder / checkpoints.SLIM
+    checkpoints.save(slim, *parts, clock | {"earlier": earlier}, slim=True)
+    bar.close()
     log.close()
     return best
 
@@ -192,24 +208,24 @@ def save_grid(pictures: Tensor, path: Path, columns: int | None = None) -> None:
     write_beside(path, lambda file: Image.fromarray(array).save(file, "JPEG", quality=90))
 
 
-def _bar(
-    show: bool, minutes: float | None, steps: int | None, progress: dict[str, Any]
-) -> Callable[[dict[str, Any], dict[str, float]], None]:
+class Bar:
     """A progress bar with an ETA, over seconds where the run is limited by minutes."""
-    if not show:
-        return lambda progress, terms: None
-    from tqdm import tqdm
 
-    by_time = minutes is not None
-    total = round(60 * minutes) if by_time else steps - progress["step"]
-    start = dict(progress)
-    bar = tqdm(total=total, unit="s" if by_time else "step", mininterval=2.0)
+    def __init__(
+        self, show: bool, minutes: float | None, steps: int | None, clock: dict[str, Any]
+    ) -> None:
+        from tqdm import tqdm
 
-    def update(progress: dict[str, Any], terms: dict[str, float]) -> None:
-        key = "seconds" if by_time else "step"
-        bar.n = min(total, round(progress[key] - start[key]))
+        self.key, unit = ("step", "step") if minutes is None else ("seconds", "s")
+        self.start = clock[self.key]
+        total = steps - self.start if minutes is None else round(60 * minutes)
+        self.bar = tqdm(total=max(0, total), unit=unit, mininterval=2.0, disable=not show)
+
+    def update(self, clock: dict[str, Any], terms: dict[str, float]) -> None:
+        self.bar.n = min(self.bar.total, round(clock[self.key] - self.start))
         text = " ".join(f"{term} {value:.3f}" for term, value in terms.items())
-        bar.set_postfix_str(f"step {progress['step']} {text}", refresh=False)
-        bar.update(0)
+        self.bar.set_postfix_str(f"step {clock['step']} {text}", refresh=False)
+        self.bar.update(0)
 
-    return update
+    def close(self) -> None:
+        self.bar.close()

@@ -34,6 +34,10 @@ class ParserRecipe:
         self.device, self.batch_size = device, batch_size
         parser = FaceParser()
         teachers = os.environ.get("SEMEDIT_TEACHERS")
+        self.settings = {
+            "photos": len(self.images),
+            "encoder": "from ImageNet weights" if teachers else "from scratch",
+        }
         if teachers:
             weights = read_weights(Path(teachers) / "lpips_squeeze.safetensors")
             weights = {key: value.float() for key, value in weights.items()}

@@ -6,6 +6,7 @@ the steps are those of the official code (arXiv 1903.07291, section 3 and append
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -19,7 +20,7 @@ from semedit_lite.faces.parse import face_parser, parse
 from semedit_lite.labels import FACE, LabelSet
 from semedit_lite.models.layers import MultiScaleDiscriminator
 from semedit_lite.models.spade import PRESETS, GauGAN, draw_style, reparametrise
-from semedit_lite.training.perceptual import Perceptual, perceptual_loss
+from semedit_lite.training.perceptual import Perceptual, perceptual_loss, resolve
 
 FEATURE_MATCHING = PERCEPTUAL = 10.0
 KL = 0.05
@@ -43,6 +44,8 @@ def spade_faces(
     about 100,000 pictures of 64² or 30,000 of 128².
     """
     count = count or (6_000 if device == "cpu" else 30_000)
+    source = resolve(perceptual)
+    distance = perceptual_loss(source, device)  # first: what is missing shows before the wait
     train = bank(count, size, 0, device, data)
     held_out = bank(JUDGED, size, EVALUATION_SEED, device, data)
     classes = len(FACE)
@@ -60,8 +63,9 @@ def spade_faces(
         held_out=(held_out.images, held_out.layouts),
         device=device,
         rates=(2e-4, 4e-4),  # the generator's is twice the official one: the time is short
-        perceptual=perceptual_loss(perceptual, device),
+        perceptual=distance,
         judge=lambda pictures: parse(pictures, parser=face_parser(device)),
+        settings={"faces": count, "perceptual loss": source},
     )
 
 
@@ -88,11 +92,13 @@ class SpadeRecipe:
         rates: tuple[float, float] = (1e-4, 4e-4),  # of generator and encoder, of discriminator
         perceptual: Perceptual | None = None,
         judge: Judge | None = None,
+        settings: dict[str, Any] | None = None,  # what the log shall say of all this
     ) -> None:
         self.name, self.labels, self.batch_size = name, labels, batch_size
         self.images, self.layouts = train
         self.held_images, self.held_layouts = unpack(held_out[0]), held_out[1].long()
         self.perceptual, self.judge = perceptual, judge
+        self.settings = settings or {}
         self.device = device
         self.gaugan = network.to(device, memory_format=torch.channels_last)
         self.discriminator = discriminator.to(device, memory_format=torch.channels_last)
