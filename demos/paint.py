@@ -20,7 +20,7 @@ from semedit_lite.images import load_photo
 from semedit_lite.labels import FACE
 from semedit_lite.ui import app
 from semedit_lite.ui.app import sentences
-from semedit_lite.ui.painter import decode_value, encode_value, painter
+from semedit_lite.ui.painter import decode_value, document_of, encode_value, painter
 from semedit_lite.ui.store import Store
 
 SIZE = 256
@@ -51,6 +51,7 @@ def face(seed: int) -> Document:
 class Session:
     """What is remembered of a visitor: less than a kilobyte and a style code."""
 
+    key: str | None = None  # of the document on the canvas; None before anything was opened
     seed: int = FIRST  # of the generated face that is edited ...
     photo: str | None = None  # ... or the key of an uploaded one in `photos`
     reference: tuple[float, ...] | None = None  # style code of the reference photo
@@ -104,7 +105,8 @@ def upload(photo, style, style_seed, blend, session):
 
 def opened(session: Session, style: str, style_seed: int, blend: bool):
     document = session.document
-    canvas = encode_value(document.layout, document.picture, fresh=True)
+    session = replace(session, key=secrets.token_hex(8))
+    canvas = encode_value(document.layout, document.picture, fresh=True, document=session.key)
     repaint = Repaint(document.layout, session.style(style, style_seed), blend)
     result = editor().apply(document, repaint)
     return canvas, served(document), served(result), result.scores, session
@@ -127,18 +129,29 @@ def paint(canvas, style, style_seed, blend, session):
     "seed" or "photo" (that of /reference; before, the face's own); `blend` keeps the opened picture
     outside the region that was changed.
     """
+    if document_of(canvas) not in (None, session.key) and session.key is not None:
+        return gr.skip(), gr.skip()  # a last stroke on a picture that another has replaced
     result = repainted(canvas, style, style_seed, blend, session)
     return served(result), result.scores
 
 
-def download(canvas, style, style_seed, blend, session):
-    """The picture with its provenance (all of an uploaded photo, if blended), and the layout."""
-    result = repainted(canvas, style, style_seed, blend, session)
-    layout = FACE.to_pil(result.layout[0])
-    return served(result, whole=blend), kept("layout.png", layout.save)
+def picture(canvas, style, style_seed, blend, session):
+    """The picture as a file that carries its provenance; all of an uploaded photo, if blended.
+
+    The photo comes back at most 2048 pixels wide or high.
+    """
+    return served(repainted(canvas, style, style_seed, blend, session), whole=blend)
+
+
+def layout(canvas):
+    """The layout as a file: a PNG with a palette, whose pixel values are class ids."""
+    return kept("layout.png", FACE.to_pil(decode_value(canvas, FACE, SIZE)[0]).save)
 
 
 def repainted(canvas, style, style_seed, blend, session) -> Document:
+    """The session's document with this canvas; InputError where it is another document's."""
+    if document_of(canvas) not in (None, session.key):
+        raise InputError("The picture on this page is no longer open here; open it again.")
     layout = decode_value(canvas, FACE, SIZE)
     return editor().apply(
         session.document, Repaint(layout, session.style(style, style_seed), blend)
@@ -273,14 +286,13 @@ def build(page: gr.Blocks) -> None:
         queue=False,
         **private_now,
     )
-    for button, file, access in (
-        (save_picture_button, "picture-file", {"api_name": "download", **quiet}),
-        (save_layout_button, "layout-file", {"api_name": "download_again", **private}),
+    for save, inputs, button, file in (
+        (picture, [canvas, *settings], save_picture_button, picture_file),
+        (layout, canvas, save_layout_button, layout_file),
     ):
-        made = button.click(
-            sentences(download), [canvas, *settings], [picture_file, layout_file], **access
-        )
-        made.success(None, js=f"() => setTimeout(() => document.querySelector('#{file}').click())")
+        made = button.click(sentences(save), inputs, file, api_name=save.__name__, **quiet)
+        click = f"document.querySelector('#{file.elem_id}').click()"
+        made.success(None, js=f"() => setTimeout(() => {click})")
     examples.select(sentences(example), settings, [*shown, seed], **private)
 
 

@@ -2,9 +2,17 @@
 
 import base64
 import io
+import os
+import signal
+import socket
 import struct
+import subprocess
+import sys
+import time
 import zlib
+from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -18,6 +26,7 @@ gradio_client = pytest.importorskip("gradio_client")
 
 HAIR = FACE.id("hair")
 SEED = 24
+SKIPPED = {"__type__": "update"}  # what Gradio sends for "leave it as it is"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +62,7 @@ def bangs(layout: np.ndarray) -> np.ndarray:
 def test_every_endpoint_is_named_and_described(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert set(endpoints) == {
-        *("/generate", "/random_face", "/open", "/reference", "/paint", "/download"),
+        *("/generate", "/random_face", "/open", "/reference", "/paint", "/picture", "/layout"),
     }
     for name, about in endpoints.items():
         assert len(about["description"]) > 40, name
@@ -67,7 +76,8 @@ def test_a_face_is_generated_painted_and_saved(client, face):
     assert change[65:95, 85:170].mean() > 5
     assert change[140:].max() == 0  # far from the stroke the picture is the same, bit for bit
     assert HAIR in [FACE.id(name) for name in scores["classes"]]
-    saved, saved_layout = client.predict(data_url(bangs(layout)), api_name="/download")
+    saved = client.predict(data_url(bangs(layout)), api_name="/picture")
+    saved_layout = client.predict(data_url(bangs(layout)), api_name="/layout")
     record = read_provenance(saved)
     assert [step["tool"] for step in record["operations"]] == ["generate", "paint"]
     assert record["synthetic"] is True
@@ -106,6 +116,22 @@ def test_sessions_do_not_see_each_other(client, studio, face):
     client.predict(seed=SEED, api_name="/generate")
     result, _ = client.predict(data_url(face[1]), api_name="/paint")  # nothing changed: the face
     assert np.array_equal(pixels(result), np.asarray(face[0]))
+
+
+def test_a_stroke_on_a_picture_that_was_replaced_paints_nothing(client, studio, face):
+    old, *_ = client.predict(seed=SEED, api_name="/generate")
+    new, *_ = client.predict(seed=12, api_name="/generate")
+    result, _ = client.predict(old, api_name="/paint")
+    assert result == SKIPPED
+    with pytest.raises(gradio_client.exceptions.AppError, match="open it again"):
+        client.predict(old, api_name="/picture")
+    assert client.predict(old, api_name="/layout")  # the drawing itself is not lost
+    assert client.predict(new, api_name="/paint")[0]
+    stranger = gradio_client.Client(
+        studio, verbose=False
+    )  # as a page after a restart of the server
+    with pytest.raises(gradio_client.exceptions.AppError, match="open it again"):
+        stranger.predict(new, api_name="/paint")
 
 
 # Photos: all that are pictures of a face are taken, whatever their kind.
@@ -233,7 +259,7 @@ BAD_LAYOUTS = {
 @pytest.mark.parametrize("name", BAD_LAYOUTS)
 def test_bad_layouts_are_refused(client, face, name):
     make, sentence = BAD_LAYOUTS[name]
-    for endpoint in ("/paint", "/download"):
+    for endpoint in ("/paint", "/picture", "/layout"):
         with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
             client.predict(make(face[1]), api_name=endpoint)
     assert client.predict(data_url(face[1]), api_name="/paint")
@@ -243,3 +269,70 @@ def test_bad_layouts_are_refused(client, face, name):
 def test_bad_seeds_are_refused(client, seed):
     with pytest.raises(gradio_client.exceptions.AppError, match="whole number"):
         client.predict(seed=seed, api_name="/generate")
+
+
+# Nothing stands open that Gradio leaves open.
+
+
+@pytest.mark.parametrize("endpoint", ["/open", "/paint"])
+def test_a_link_is_not_followed(client, face, endpoint):
+    link = {"path": "http://example.com/me.png", "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(gradio_client.exceptions.AppError, match="not linked to"):
+        client.predict(link, api_name=endpoint)
+    assert client.predict(data_url(face[1]), api_name="/paint")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("gradio_api/file=http://example.com/me.png", 403),
+        ("gradio_api/file=" + __file__, 403),
+        ("monitoring", 403),
+        ("monitoring/summary", 403),
+    ],
+)
+def test_neither_foreign_files_nor_figures_are_served(studio, path, status):
+    assert httpx.get(studio + path).status_code == status
+
+
+def test_there_is_no_way_around_the_queue(studio, face):
+    url = studio + "gradio_api/run/paint"
+    assert httpx.post(url, json={"data": [data_url(face[1])]}).status_code == 404
+
+
+def test_an_upload_above_32_megabytes_is_refused(client, studio, face):
+    for megabytes, status in ((31, 200), (33, 413)):
+        upload = {"files": ("photo.png", bytes(megabytes * 2**20))}
+        assert httpx.post(studio + "gradio_api/upload", files=upload).status_code == status
+    assert client.predict(data_url(face[1]), api_name="/paint")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a word")
+def test_photos_do_not_outlive_the_studio(face, tmp_path):
+    face[0].save(tmp_path / "me.png")
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = Path(__file__).parent.parent / "demos" / "studio.py"
+    command = [sys.executable, script, "--port", str(port), "--no-browser"]
+    server = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(folder)})
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                httpx.get(f"http://127.0.0.1:{port}")
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, "the Studio does not start"
+                time.sleep(0.1)
+        stranger = gradio_client.Client(f"http://127.0.0.1:{port}", verbose=False)
+        stranger.predict(gradio_client.handle_file(tmp_path / "me.png"), api_name="/open")
+        (private,) = folder.glob("semedit-*")
+        assert private.stat().st_mode & 0o777 == 0o700
+        assert any(private.rglob("me.png"))
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(30)
+    assert not private.exists()

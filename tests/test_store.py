@@ -1,5 +1,7 @@
 """What the server remembers of uploaded photos, and for how long."""
 
+import time
+
 import pytest
 import torch
 
@@ -45,3 +47,15 @@ def test_what_nobody_uses_is_forgotten():
     with pytest.raises(InputError):
         store.get(old)
     assert len(store) == 1
+
+
+def test_it_forgets_even_where_nobody_comes_any_more():
+    store = Store(age=0.05, sweep=0.01)
+    for _ in range(2):  # the second time after the sweeping had ended
+        store.put(document())
+        assert len(store) == 1
+        deadline = time.monotonic() + 20
+        while len(store):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(0.1)

@@ -2,6 +2,10 @@
 
 import functools
 import os
+import signal
+import sys
+import tempfile
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +24,19 @@ SYNTHETIC = (
     "and are forgotten after an hour. Use only photos of people who agree."
 )
 
+NO_LINK = "Files are uploaded here, not linked to; send the file itself."
+
+
+@functools.lru_cache(maxsize=1)
+def private_folder() -> tempfile.TemporaryDirectory:
+    """Where uploads and pictures lie while the process lives, for this user alone to read."""
+    return tempfile.TemporaryDirectory(prefix="semedit-", ignore_cleanup_errors=True)
+
 
 def blocks(title: str) -> "gr.Blocks":
     """An empty page; build the app within it."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio reads it
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_TEMP_DIR"] = private_folder().name  # read when components are made
     import gradio as gr
 
     return gr.Blocks(title=title, analytics_enabled=False, delete_cache=CACHE)
@@ -42,13 +55,17 @@ def masthead(title: str, line: str) -> None:
 def launch(app: "gr.Blocks", port: int | None = PORT, *, browser: bool = False, **options: Any):
     """Serves `app` on this machine alone. `port` None takes any that is free; `browser` opens a
     page; `options` are those of `gr.Blocks.launch`. InputError where the port is taken."""
-    app.queue(max_size=16)
+    _refuse_links()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the photos are deleted
+    app.queue(max_size=16, api_open=False)  # no way around the queue
     settings = {
         "server_name": "127.0.0.1",
         "server_port": port,
         "inbrowser": browser,
         "share": False,  # None would mean yes on Colab
         "max_file_size": "32mb",
+        "enable_monitoring": False,
         "allowed_paths": [],
         "run_history": False,  # else every layout and photo stays in the browser's storage
         "footer_links": ["api", "settings"],
@@ -62,6 +79,23 @@ def launch(app: "gr.Blocks", port: int | None = PORT, *, browser: bool = False, 
         if port is None:
             raise
         raise InputError(f"Port {port} is taken; choose another with --port.") from None
+
+
+def _refuse_links() -> None:
+    """Gradio fetches the address of a file that an API client sends in place of one, and relays
+    any that is asked for as a file. Neither has an option; tests/test_api.py would notice a new
+    name."""
+    import gradio as gr
+    from fastapi import HTTPException
+
+    async def no_download(*_: Any, **__: Any) -> str:
+        raise gr.Error(NO_LINK, print_exception=False)
+
+    async def no_relay(*_: Any, **__: Any) -> None:
+        raise HTTPException(403, NO_LINK)
+
+    gr.processing_utils.async_ssrf_protected_download = no_download
+    gr.routes.secure_url_stream_response = no_relay
 
 
 def sentences(handler: Callable) -> Callable:

@@ -1,9 +1,11 @@
 """The canvas on which people paint layouts: a `gr.HTML` component and the values it exchanges.
 
-What the canvas sends is the layout as the data URL of a PNG whose pixel values are class ids, and
-any such PNG, grey or with a palette, may be sent in its place through the API. What it is given
-may also carry the photo that shows through (`encode_value`). The drawing, its history and its
-exactness live in `painter.js`; all code is served by the app itself.
+What the canvas sends holds the layout as the data URL of a PNG whose pixel values are class ids,
+and any such PNG, grey or with a palette, may be sent in its place through the API. What it is given
+may also carry the photo that shows through, and the name of a document, which then comes back with
+every stroke (`encode_value`, `document_of`): strokes and answers overtake one another, and no
+stroke must land on a picture that it was not painted on. The drawing, its history and its exactness
+live in `painter.js`; all code is served by the app itself.
 """
 
 import base64
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 PREFIX = "data:image/png;base64,"
+NO_LAYOUT = f"A layout is sent as '{PREFIX}…', a PNG whose pixel values are class ids."
 
 
 def painter(
@@ -61,16 +64,23 @@ def _read(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def encode_value(layout: Tensor, photo: Image.Image | None = None, *, fresh: bool = False) -> str:
+def encode_value(
+    layout: Tensor,
+    photo: Image.Image | None = None,
+    *,
+    fresh: bool = False,
+    document: str | None = None,
+) -> str:
     """What shows `layout` (1, H, W) or (H, W) on the canvas.
 
     `photo`, stretched over the same square, replaces the one below it. `fresh` starts a new
-    document with an empty history and no photo but this one; otherwise a layout that differs from
+    `document` with an empty history and no photo but this one; otherwise a layout that differs from
     the one on the canvas is a step that can be undone, and one that does not changes nothing.
     """
     h, w = layout.shape[-2:]
     ids = layout.reshape(h, w).to(torch.uint8).cpu().numpy()
     value = {"layout": PREFIX + _base64(Image.fromarray(ids, "L"), "PNG"), "fresh": fresh}
+    value |= {"document": document} if fresh else {}
     if photo is not None:
         value["photo"] = "data:image/jpeg;base64," + _base64(photo.convert("RGB"), "JPEG")
     return json.dumps(value)
@@ -96,20 +106,34 @@ def decode_value(value: str, labels: LabelSet, size: int) -> Tensor:
     return layout
 
 
+def document_of(value: str) -> str | None:
+    """The document that a canvas' value was painted on; None for a plain PNG."""
+    return _parts(value)[1]
+
+
 def _png(value: str, size: int) -> bytes:
     """The PNG file inside a value; a blank one where nothing was ever painted."""
+    layout, _ = _parts(value)
+    if not layout:
+        return _file(Image.new("L", (size, size)), "PNG")
     try:
-        if value.startswith("{"):
-            value = json.loads(value)["layout"]
-        if not value:
-            return _file(Image.new("L", (size, size)), "PNG")
-        if not value.startswith(PREFIX):
-            raise ValueError(value[:30])
-        return base64.b64decode(value.removeprefix(PREFIX), validate=True)
-    except (AttributeError, TypeError, KeyError, ValueError):  # JSON's and base64's are ValueErrors
-        raise InputError(
-            f"A layout is sent as '{PREFIX}…', a PNG whose pixel values are class ids."
-        ) from None
+        if not layout.startswith(PREFIX):
+            raise ValueError(layout[:30])
+        return base64.b64decode(layout.removeprefix(PREFIX), validate=True)
+    except ValueError:
+        raise InputError(NO_LAYOUT) from None
+
+
+def _parts(value: str) -> tuple[str, str | None]:
+    """Layout and document of a value: JSON, or the layout alone."""
+    try:
+        parts = json.loads(value) if value.startswith("{") else {"layout": value}
+        layout, document = parts["layout"], parts.get("document")
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        raise InputError(NO_LAYOUT) from None
+    if not isinstance(layout, str) or not isinstance(document, str | None):
+        raise InputError(NO_LAYOUT)
+    return layout, document
 
 
 def _file(image: Image.Image, kind: str) -> bytes:

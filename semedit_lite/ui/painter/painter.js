@@ -2,7 +2,7 @@
 // `trigger` and `watch`, after png.js. The drawing is a Uint8Array, a class id a pixel; colours
 // exist only on the screen, so nothing is ever blended or snapped. Three tables carry the whole:
 //   modes  what a pixel holds, how a drawing becomes a value and back
-//   tools  what a stroke does: begin(point), move(from, to), end()
+//   tools  what a stroke does: begin(point), move(from, to), end(), which says in words what was done
 //   keys   what a key does
 // A point is {x, y} in pixels of the drawing, (0, 0) being the upper left corner.
 
@@ -18,11 +18,7 @@ const modes = {
     entries: classes, // the palette: {name, colour}
     hotkeys: "0123456789qwrtyuopa",
     write: (drawing) => writePng(drawing, size),
-    // A value from Python is JSON {layout, photo, fresh}; our own is the bare PNG.
-    async read(value) {
-      const { layout, photo = null, fresh = false } = value.startsWith("{") ? JSON.parse(value) : { layout: value };
-      return { drawing: layout ? await readPng(layout, size) : new Uint8Array(size * size), photo, fresh };
-    },
+    read: (layout) => (layout ? readPng(layout, size) : new Uint8Array(size * size)),
   },
 };
 const mode = modes[props.mode];
@@ -35,6 +31,8 @@ let stroke = null; // {tool, before, last} while the pointer, Space or Enter is 
 let current = "brush", previous = "brush", ink = Math.min(1, mode.entries.length - 1), eraseTo = 0;
 let brush = Math.max(1, Math.round(size / 16));
 let cursor = { x: size / 2 + 0.5, y: size / 2 + 0.5 };
+let seen = null; // [point, keyboard] where the ring is shown
+let owner = null; // the document that the drawing belongs to; goes back to Python with every change
 let version = 0; // rises with every change, so that a slow PNG never overtakes a newer one
 
 // Marks
@@ -90,16 +88,21 @@ const tools = {
     sized: true,
     begin: (point) => dab(point, ink),
     move: (from, to) => line(from, to, ink),
-    end: () => {},
+    end: () => `Painted ${named(ink)}`,
   },
   eraser: {
     sized: true,
     begin: (point) => dab(point, eraseTo),
     move: (from, to) => line(from, to, eraseTo),
-    end: () => {},
+    end: () => `Erased to ${named(eraseTo)}`,
   },
-  fill: { begin: (point) => flood(point, ink), move: () => {}, end: () => {} },
-  pick: { begin: pick, move: (_, to) => pick(to), end: () => use(previous) },
+  fill: { begin: (point) => flood(point, ink), move: () => {}, end: () => `Filled with ${named(ink)}` },
+  pick: {
+    picks: true, // changes no pixel
+    begin: pick,
+    move: (_, to) => pick(to),
+    end: () => { use(previous); return `Picked ${named(ink)}`; },
+  },
 };
 
 function begin(point, name = current) {
@@ -117,7 +120,8 @@ function end() {
   if (!stroke) return;
   const { tool, before } = stroke;
   stroke = null;
-  tool.end();
+  const words = tool.end();
+  say(tool.picks || !same(before, drawing) ? words : "Nothing changed");
   commit(before);
 }
 
@@ -159,7 +163,7 @@ function clear() {
   const before = drawing.slice();
   drawing.fill(0);
   commit(before);
-  say(`Canvas cleared to ${mode.entries[0].name}`);
+  say(`Canvas cleared to ${named(0)}`);
 }
 
 // The value, both ways
@@ -167,29 +171,33 @@ function clear() {
 async function send() {
   show();
   const mine = ++version;
-  const value = await mode.write(drawing);
+  const layout = await mode.write(drawing);
   if (mine !== version) return;
-  props.value = value;
+  props.value = owner === null ? layout : JSON.stringify({ layout, document: owner });
   trigger("input");
 }
 
+// A value from Python is JSON {layout, photo, fresh, document}, or the bare layout.
 async function receive(first = false) {
   const mine = ++version;
-  let value;
+  const value = props.value || "";
+  let parts, received;
   try {
-    value = await mode.read(props.value || "");
+    parts = value.startsWith("{") ? JSON.parse(value) : { layout: value };
+    received = await mode.read(parts.layout);
   } catch (error) {
     return say("The layout could not be read");
   }
   if (mine !== version) return; // painted or replaced meanwhile
-  const fresh = first || value.fresh;
-  if (value.photo !== null || fresh) {
-    photo.hidden = !value.photo;
-    if (value.photo) photo.src = value.photo;
+  cancel();
+  const fresh = first || parts.fresh;
+  if (parts.photo || fresh) {
+    photo.hidden = !parts.photo;
+    if (parts.photo) photo.src = parts.photo;
   }
-  if (fresh) [past, future, stroke] = [[], [], null];
-  else if (!same(value.drawing, drawing)) remember(drawing.slice());
-  drawing = value.drawing;
+  if (fresh) [past, future, owner] = [[], [], parts.document ?? null];
+  else if (!same(received, drawing)) remember(drawing.slice());
+  drawing = received;
   show();
 }
 
@@ -217,6 +225,7 @@ function show() {
 
 function hover(point, keyboard = false) {
   const { sized } = tools[current];
+  seen = [point, keyboard];
   ring.hidden = false;
   ring.classList.toggle("point", !sized);
   ring.classList.toggle("keyboard", keyboard);
@@ -226,29 +235,36 @@ function hover(point, keyboard = false) {
   part("under").textContent = inside(point) ? nameAt(point) : "";
 }
 
+function unhover() {
+  seen = null;
+  ring.hidden = true;
+  part("under").textContent = "";
+}
+
+const named = (id) => mode.entries[id].name;
 const nameAt = (point) => mode.entries[drawing[at(point)]]?.name ?? "no class";
 const say = (text) => (part("status").textContent = text);
 
 function use(name) {
-  if (stroke) return;
+  if (stroke) end();
   if (name !== "pick") previous = name;
   current = name;
   part("tools").querySelector(`[value="${name}"]`).checked = true;
   canvas.dataset.tool = name;
-  ring.hidden = true;
-  say(name === "eraser" ? `Eraser, to ${mode.entries[eraseTo].name}` : name);
+  if (seen) hover(...seen);
+  say(name === "eraser" ? `Eraser, to ${named(eraseTo)}` : name);
 }
 
 function choose(id) {
   ink = id;
   part("palette").querySelector(`[value="${id}"]`).checked = true;
-  ring.style.setProperty("--ink", `rgb(${mode.entries[id].colour})`);
-  say(mode.entries[id].name);
+  say(named(id));
 }
 
 function resize(pixels) {
   brush = Math.min(Number(part("size").max), Math.max(1, pixels));
   show();
+  if (seen) hover(...seen);
   say(`Brush ${brush} pixels`);
 }
 
@@ -313,16 +329,14 @@ canvas.addEventListener("pointermove", (event) => {
   }
   if (event.isPrimary) hover(point(event));
 });
-for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
+// A touch that the system takes back, a palm or a gesture, was no stroke.
+for (const [type, done] of [["pointercancel", cancel], ["pointerup", end], ["lostpointercapture", end]]) {
   canvas.addEventListener(type, (event) => {
-    if (stroke?.pointer === event.pointerId) end();
-    if (event.pointerType === "touch") ring.hidden = true;
+    if (stroke?.pointer === event.pointerId) done();
+    if (event.pointerType === "touch") unhover();
   });
 }
-canvas.addEventListener("pointerleave", () => {
-  ring.hidden = true;
-  part("under").textContent = "";
-});
+canvas.addEventListener("pointerleave", unhover);
 canvas.addEventListener("contextmenu", (event) => event.preventDefault());
 
 // Keys
@@ -352,6 +366,7 @@ function onCanvas(event) {
       begin(cursor);
       stroke.keyboard = key;
       if (!stroke.tool.sized) end(); // fill and pick are done at once
+      else say(`${current} down`);
     }
   } else if (key === "Escape" && stroke) cancel();
   else return false;
@@ -362,7 +377,8 @@ function onCanvas(event) {
 root.addEventListener("keydown", (event) => {
   if (event.target.tagName === "SELECT") return;
   const key = event.key.toLowerCase();
-  const command = (event.ctrlKey || event.metaKey) && !event.altKey;
+  const command = event.ctrlKey || event.metaKey;
+  if (event.altKey && /^[a-z0-9]$/.test(key)) return; // the browser's own menus
   if (command && (key === "z" || key === "y")) (key === "y" || event.shiftKey ? redo : undo)();
   else if (event.target === canvas && !command && onCanvas(event)) {} // done there
   else if (key in keys && !command) keys[key]();
@@ -372,7 +388,7 @@ root.addEventListener("keydown", (event) => {
 canvas.addEventListener("keyup", (event) => {
   if (event.key === " " && stroke?.keyboard === " ") end();
 });
-canvas.addEventListener("blur", () => { if (stroke?.keyboard) end(); ring.hidden = true; });
+canvas.addEventListener("blur", () => { if (stroke?.keyboard) end(); unhover(); });
 canvas.addEventListener("focus", () => { if (canvas.matches(":focus-visible")) hover(cursor, true); });
 
 choose(ink);
