@@ -322,7 +322,7 @@ def test_resume_drops_later_rows_and_keeps_the_log_when_killed(tmp_path: Path, m
     assert [row["step"] for row in log.read(path)] == [1, 2]
 
 
-@pytest.mark.parametrize"terms", [0, 2, 4])
+@pytest.mark.parametrize("terms", [0, 2, 4])
 def test_curves_show_terms_alone(tmp_path: Path, monkeypatch, terms: int) -> None:
     figure = pytest.importorskip("matplotlib.figure")
     seen = []
