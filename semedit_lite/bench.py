@@ -1,32 +1,27 @@
 """`semedit bench`: how fast it is on this machine, written to benchmarks/{cpu,cuda}.json.
 
 Each measurement is repeated after a warm-up; the median and the range of the middle 80 % of the
-runs are kept. Speed does not depend on what was learned, so that networks without bundled weights
-are measured with random ones.
+runs are kept. Speed does not depend on what was learned, so that painters and trainings are
+measured with random weights.
 """
 
-import atexit
 import datetime
-import itertools
 import json
 import os
 import platform
 import re
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from semedit_lite.bench_studio import studio_memory, studio_start, studio_stroke
 from semedit_lite.errors import InputError
 from semedit_lite.hub import write_beside
 
@@ -43,6 +38,7 @@ class Measurement:
     unit: str = "ms"
     aim: float | None = None
     gpu: bool = True  # whether it differs with a GPU
+    needs: str | None = None  # an environment variable; unless it is set, only measured by name
 
 
 def paint(size: int) -> Callable[[str], Callable[[], Any]]:
@@ -93,41 +89,46 @@ def face(size: int) -> Callable[[str], Callable[[], Any]]:
     return prepare
 
 
-def train_step(device: str) -> Callable[[], Any]:
-    """One step of the SPADE recipe at 64 pixels, on pictures that are there already."""
-    from semedit_lite.labels import FACE
-    from semedit_lite.models.layers import MultiScaleDiscriminator
-    from semedit_lite.models.spade import PRESETS, GauGAN
-    from semedit_lite.training.perceptual import perceptual_loss
-    from semedit_lite.training.recipes.spade import SpadeRecipe
-    from semedit_lite.training.trainer import has_fast_bfloat16
+def train_step(perceptual: str) -> Callable[[str], Callable[[], Any]]:
+    """One step of the SPADE recipe at 64 pixels, on pictures that are there already, with the
+    perceptual loss from the given source."""
 
-    some = torch.zeros(16, 3, 64, 64, dtype=torch.uint8), _layout(64).expand(16, -1, -1).byte()
-    recipe = SpadeRecipe(
-        name="bench",
-        network=GauGAN(classes=len(FACE), size=64, **PRESETS["lite"]),
-        discriminator=MultiScaleDiscriminator(classes=len(FACE), width=32, max_width=256),
-        labels=FACE,
-        train=some,
-        held_out=some,
-        device=device,
-        perceptual=perceptual_loss("auto", device),
-    )
+    def prepare(device: str) -> Callable[[], float]:
+        from semedit_lite.labels import FACE
+        from semedit_lite.models.layers import MultiScaleDiscriminator
+        from semedit_lite.models.spade import PRESETS, GauGAN
+        from semedit_lite.training.perceptual import perceptual_loss
+        from semedit_lite.training.recipes.spade import SpadeRecipe
+        from semedit_lite.training.trainer import has_fast_bfloat16
 
-    def step() -> float:
-        began = time.perf_counter()
-        batch = {key: value.to(device) for key, value in recipe.batch(0).items()}
-        fast = has_fast_bfloat16(torch.device(device))
-        for name, loss_of in recipe.losses.items():
-            recipe.optimisers[name].zero_grad(set_to_none=True)
-            with torch.autocast(device, torch.bfloat16, enabled=fast):
-                loss, _ = loss_of(batch)
-            loss.backward()
-            recipe.optimisers[name].step()
-        loss.item()  # waits for a GPU
-        return recipe.batch_size / (time.perf_counter() - began)
+        some = torch.zeros(16, 3, 64, 64, dtype=torch.uint8), _layout(64).expand(16, -1, -1).byte()
+        recipe = SpadeRecipe(
+            name="bench",
+            network=GauGAN(classes=len(FACE), size=64, **PRESETS["lite"]),
+            discriminator=MultiScaleDiscriminator(classes=len(FACE), width=32, max_width=256),
+            labels=FACE,
+            train=some,
+            held_out=some,
+            device=device,
+            perceptual=perceptual_loss(perceptual, device),
+        )
 
-    return step
+        def step() -> float:
+            began = time.perf_counter()
+            batch = {key: value.to(device) for key, value in recipe.batch(0).items()}
+            fast = has_fast_bfloat16(torch.device(device))
+            for name, loss_of in recipe.losses.items():
+                recipe.optimisers[name].zero_grad(set_to_none=True)
+                with torch.autocast(device, torch.bfloat16, enabled=fast):
+                    loss, _ = loss_of(batch)
+                loss.backward()
+                recipe.optimisers[name].step()
+            loss.item()  # waits for a GPU
+            return recipe.batch_size / (time.perf_counter() - began)
+
+        return step
+
+    return prepare
 
 
 def import_time(device: str) -> Callable[[], float]:
@@ -145,100 +146,6 @@ def import_time(device: str) -> Callable[[], float]:
     return run
 
 
-@contextmanager
-def _studio() -> Iterator[tuple[subprocess.Popen, str]]:
-    """The Studio in a process of its own, from when it answers: process and address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "semedit_lite.cli",
-        "demo",
-        "--no-browser",
-        "--port",
-        str(port),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        while process.poll() is None:
-            try:
-                urllib.request.urlopen(address, timeout=30).read()
-                break
-            except OSError:
-                time.sleep(0.05)
-        else:
-            raise InputError("The Studio did not start; `semedit demo` says why.")
-        yield process, address
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def studio_start(device: str) -> Callable[[], float]:
-    """From the command to the page, in seconds."""
-
-    def run() -> float:
-        began = time.perf_counter()
-        with _studio():
-            return time.perf_counter() - began
-
-    return run
-
-
-def studio_memory(device: str) -> Callable[[], float]:
-    """The most that the Studio held while it made and painted three faces, in MB."""
-    from gradio_client import Client
-
-    def run() -> float:
-        with _studio() as (process, address):
-            client = Client(address, verbose=False)
-            for seed in range(3):
-                client.predict(seed=seed, api_name="/generate")
-            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-            return float(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
-
-    return run
-
-
-def studio_stroke(device: str) -> Callable[[], float]:
-    """From the end of a stroke to the new picture on the page, in a real browser, in ms."""
-    from playwright.sync_api import sync_playwright
-
-    stack = ExitStack()
-    atexit.register(stack.close)
-    _, address = stack.enter_context(_studio())
-    driver = stack.enter_context(sync_playwright())
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=quiet)
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(address)
-    page.wait_for_selector("#result img", timeout=120_000)
-    canvas = page.locator("#canvas canvas").first
-    classes = itertools.cycle("t1")  # hair and skin by their keys: each stroke changes the layout
-
-    def run() -> float:
-        box = canvas.bounding_box()
-        x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 5
-        before = page.locator("#result img").get_attribute("src")
-        page.mouse.move(x, y)
-        canvas.focus()
-        page.keyboard.press(next(classes))
-        page.mouse.down()
-        page.mouse.move(x + box["width"] / 3, y, steps=8)
-        page.mouse.up()
-        began = time.perf_counter()
-        page.wait_for_function(
-            "old => { const i = document.querySelector('#result img');"
-            "         return i && i.getAttribute('src') !== old && i.complete }",
-            arg=before,
-        )
-        return 1000 * (time.perf_counter() - began)
-
-    return run
-
-
 MEASUREMENTS = {
     "paint-64": Measurement("Paint, 64²: layout to picture", paint(64), aim=60),
     "paint-128": Measurement("Paint, 128²: layout to picture", paint(128), aim=200),
@@ -246,7 +153,15 @@ MEASUREMENTS = {
     "face-256": Measurement("Generated face, 256²", face(256), aim=150),
     "face-1024": Measurement("Generated face, 1024²", face(1024), aim=900),
     "train-64": Measurement(
-        "Training `spade-faces-64`, batches of 16", train_step, unit="images/s"
+        "Training `spade-faces-64`, batches of 16, no perceptual loss",
+        train_step("none"),
+        unit="images/s",
+    ),
+    "train-64-perceptual": Measurement(
+        "Training `spade-faces-64`, batches of 16, perceptual loss of the teachers",
+        train_step("teachers"),
+        unit="images/s",
+        needs="SEMEDIT_TEACHERS",
     ),
     "import": Measurement("`import semedit_lite` above torch", import_time, aim=300, gpu=False),
     "studio-start": Measurement(
@@ -258,7 +173,11 @@ MEASUREMENTS = {
 }
 if sys.platform == "linux":  # elsewhere the peak of another process is not to be had
     MEASUREMENTS["studio-memory"] = Measurement(
-        "Studio: peak memory", studio_memory, unit="MB", aim=1500, gpu=False
+        "Studio: peak memory; 16-megapixel photo opened, style taken, painted on, saved",
+        studio_memory,
+        unit="MB",
+        aim=1500,
+        gpu=False,
     )
 
 
@@ -311,8 +230,9 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def bench(names: list[str], device: str = "cpu") -> Path:
-    """Measures `names` (all where none is given) and writes benchmarks/DEVICE.json, in which the
-    figures that were not measured again stay. Returns the path."""
+    """Measures `names` (where none is given, all that this machine can) and writes
+    benchmarks/DEVICE.json, in which the figures that were not measured again stay. Returns the
+    path."""
     from tqdm import tqdm
 
     from semedit_lite.evaluation import report
@@ -322,7 +242,11 @@ def bench(names: list[str], device: str = "cpu") -> Path:
             known = ", ".join(MEASUREMENTS)
             raise InputError(f"There is no measurement '{name}'; choose from {known}.")
     if not names:
-        names = [name for name, one in MEASUREMENTS.items() if device == "cpu" or one.gpu]
+        names = [
+            name
+            for name, one in MEASUREMENTS.items()
+            if (device == "cpu" or one.gpu) and (one.needs is None or os.environ.get(one.needs))
+        ]
     path = report.BENCHMARKS / f"{device}.json"
     old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     about = machine(device)

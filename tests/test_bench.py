@@ -1,12 +1,13 @@
 """The benchmark writes what was measured, keeps what was not, and fills the README's table."""
 
 import json
+import os
 import time
 
 import pytest
 import torch
 
-from semedit_lite import bench
+from semedit_lite import bench, bench_studio
 from semedit_lite.errors import InputError
 from semedit_lite.evaluation import report
 
@@ -50,8 +51,28 @@ def test_unknown_measurements_are_refused(pages):
         bench.bench(["speed"])
 
 
-def test_every_measurement_gives_a_figure():
-    """The cheap ones really run, once each."""
-    for name in ("paint-64", "import"):
-        value = bench._timed(bench.MEASUREMENTS[name].prepare("cpu"))
-        assert value > 0
+def test_what_needs_more_is_measured_by_name_alone(pages, monkeypatch):
+    toy = bench.Measurement("More", lambda device: lambda: 1.0, needs="SEMEDIT_TOY")
+    monkeypatch.setitem(bench.MEASUREMENTS, "more", toy)
+    monkeypatch.delenv("SEMEDIT_TOY", raising=False)
+    assert "more" not in json.loads(bench.bench([]).read_text())["results"]
+    assert "more" in json.loads(bench.bench(["more"]).read_text())["results"]
+    monkeypatch.setenv("SEMEDIT_TOY", "1")
+    (pages / "benchmarks" / "cpu.json").unlink()
+    assert "more" in json.loads(bench.bench([]).read_text())["results"]
+
+
+HERE = [name for name in bench.MEASUREMENTS if not name.startswith("studio")]
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_measurements_outside_the_studio_run(name):
+    """Once each; the training with the teachers where they are."""
+    one = bench.MEASUREMENTS[name]
+    if one.needs and not os.environ.get(one.needs):
+        pytest.skip(f"{one.needs} is not set")
+    assert bench._timed(one.prepare("cpu")) > 0
+
+
+def test_the_work_that_memory_is_measured_over(studio):
+    assert min(bench_studio.work_with(studio)) > 1024  # the photo's own size, not the network's

@@ -1,0 +1,136 @@
+"""What `semedit bench` measures of the Studio, which runs in a process of its own."""
+
+import atexit
+import itertools
+import math
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from semedit_lite.errors import InputError
+
+
+@contextmanager
+def _studio() -> Iterator[tuple[subprocess.Popen, str]]:
+    """The Studio in a process of its own, from when it answers: process and address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "semedit_lite.cli",
+        "demo",
+        "--no-browser",
+        "--port",
+        str(port),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        while process.poll() is None:
+            try:
+                urllib.request.urlopen(address, timeout=30).read()
+                break
+            except OSError:
+                time.sleep(0.05)
+        else:
+            raise InputError("The Studio did not start; `semedit demo` says why.")
+        yield process, address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def studio_start(device: str) -> Callable[[], float]:
+    """From the command to the page, in seconds."""
+
+    def run() -> float:
+        began = time.perf_counter()
+        with _studio():
+            return time.perf_counter() - began
+
+    return run
+
+
+def studio_memory(device: str) -> Callable[[], float]:
+    """The most that the Studio held over `work_with`, in MB."""
+
+    def run() -> float:
+        with _studio() as (process, address):
+            work_with(address)
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+            return float(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
+
+    return run
+
+
+def work_with(address: str) -> tuple[int, int]:
+    """What takes the Studio at `address` the most memory: a generated face, enlarged to the most
+    pixels that are taken, is opened, gives the style, is painted on and saved. Returns the size
+    of the saved picture."""
+    from gradio_client import Client, handle_file
+    from PIL import Image
+
+    from semedit_lite.images import MAX_PIXELS
+    from semedit_lite.labels import FACE
+    from semedit_lite.ui.painter import decode_value, encode_value
+
+    side = math.isqrt(MAX_PIXELS)
+    with tempfile.TemporaryDirectory() as folder:
+        client = Client(address, verbose=False, download_files=folder)
+        _, face, *_ = client.predict(seed=1, api_name="/generate")
+        photo = Path(folder) / "photo.jpg"
+        Image.open(face).convert("RGB").resize((side, side)).save(photo)
+        canvas, *_ = client.predict(handle_file(photo), api_name="/open")
+        layout = decode_value(canvas, FACE, 256)
+        layout[:, 60:100, 80:176] = FACE.id("hair")
+        canvas = encode_value(layout)
+        client.predict(handle_file(photo), canvas, api_name="/reference")
+        client.predict(canvas, "photo", api_name="/paint")
+        with Image.open(client.predict(canvas, "photo", api_name="/picture")) as saved:
+            return saved.size
+
+
+def studio_stroke(device: str) -> Callable[[], float]:
+    """From the end of a stroke to the new picture on the page, in a real browser, in ms."""
+    from playwright.sync_api import sync_playwright
+
+    stack = ExitStack()
+    atexit.register(stack.close)
+    _, address = stack.enter_context(_studio())
+    driver = stack.enter_context(sync_playwright())
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=quiet)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(address)
+    page.wait_for_selector("#result img", timeout=120_000)
+    canvas = page.locator("#canvas canvas").first
+    classes = itertools.cycle("t1")  # hair and skin by their keys: each stroke changes the layout
+
+    def run() -> float:
+        box = canvas.bounding_box()
+        x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 5
+        before = page.locator("#result img").get_attribute("src")
+        page.mouse.move(x, y)
+        canvas.focus()
+        page.keyboard.press(next(classes))
+        page.mouse.down()
+        page.mouse.move(x + box["width"] / 3, y, steps=8)
+        page.mouse.up()
+        began = time.perf_counter()
+        page.wait_for_function(
+            "old => { const i = document.querySelector('#result img');"
+            "         return i && i.getAttribute('src') !== old && i.complete }",
+            arg=before,
+        )
+        return 1000 * (time.perf_counter() - began)
+
+    return run
