@@ -106,7 +106,7 @@ class PatchDiscriminator(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = []
         for layer in self.layers:
-            x = layer(x)
+            x = layer(x)  # (B, C, h, w) -> with stride 2 (B, 2C, h/2 + 1, w/2 + 1), up to max_width
             maps.append(x)
         return maps
 
@@ -143,7 +143,7 @@ class MultiScaleDiscriminator(nn.Module):
         outputs = []
         for i, discriminator in enumerate(self.scales):
             if i:
-                x = F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
+                x = F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)  # half the side
             outputs.append(discriminator(x))
         return outputs
 

@@ -82,7 +82,8 @@ class StyledConv(nn.Module):
         self.register_buffer("noise", torch.zeros(1, 1, size, size))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return F.leaky_relu(self.conv(self.modulation(x, w)) + self.noise, 0.2)
+        y = self.conv(self.modulation(x, w))  # (B, c_out, size, size)
+        return F.leaky_relu(y + self.noise, 0.2)
 
 
 class Block(nn.Module):
@@ -180,7 +181,7 @@ class MobileStyleGAN(nn.Module, Pretrained):
 
     def levels(self, w: Tensor, count: int = 7) -> list[Tensor]:
         """The activations after the first convolution (4 pixels) and after each of the first
-        `count` blocks (8, 16, ... pixels); 6016 channels in the convolutions of all levels."""
+        `count` blocks (8, 16, ... pixels): 3,008 channels in all eight of them."""
         wp = self.rows(w)
         x = self.conv1(self.start.expand(len(wp), -1, -1, -1), wp[:, 0])
         maps = [x]

@@ -26,7 +26,7 @@ class Fire(nn.Module):
         self.expand3x3 = nn.Conv2d(squeeze, expand, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.squeeze(x))
+        x = F.relu(self.squeeze(x))  # (B, squeeze, h, w)
         return F.relu(torch.cat([self.expand1x1(x), self.expand3x3(x)], 1))
 
 
@@ -80,8 +80,8 @@ class Up(nn.Module):
         self.refine = conv(c_out, c_out)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = F.interpolate(x, size=skip.shape[2:], mode="nearest")
-        return self.refine(self.mix(torch.cat([x, skip], 1)))
+        x = F.interpolate(x, size=skip.shape[2:], mode="nearest")  # (B, c_in, 2h, 2w)
+        return self.refine(self.mix(torch.cat([x, skip], 1)))  # (B, c_out, 2h, 2w)
 
 
 class FaceParser(nn.Module, Pretrained):
@@ -119,5 +119,5 @@ class FaceParser(nn.Module, Pretrained):
         scene = self.scene(deep.mean((2, 3)))[:, :, None, None]  # (B, context, 1, 1)
         y = self.context(deep) + scene  # (B, context, H/16, W/16)
         y = self.up2(self.up4(self.up8(y, eighth), quarter), half)  # (B, 32, H/2, W/2)
-        y = F.interpolate(y, size=image.shape[2:], mode="nearest")
+        y = F.interpolate(y, size=image.shape[2:], mode="nearest")  # (B, 32, H, W)
         return self.out(self.last(torch.cat([y, self.edges(x)], 1)))

@@ -172,10 +172,10 @@ class SpadeGenerator(nn.Module):
         else:
             if z is None:
                 z = draw_style(len(layout), self.z_dim, layout.device, generator)
-            x = self.start(z).view(len(z), -1, *self.start_size)
+            x = self.start(z).view(len(z), -1, *self.start_size)  # (B, C, h, w)
         for doubles, block in zip(self.doubles, self.blocks, strict=True):
             if doubles:
-                x = F.interpolate(x, scale_factor=2, mode="nearest")
+                x = F.interpolate(x, scale_factor=2, mode="nearest")  # (B, C, 2h, 2w)
             x = block(x, layout)
         return torch.tanh(self.to_image(F.leaky_relu(x, 0.2)))
 
@@ -231,9 +231,9 @@ class StyleEncoder(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         if image.shape[2:] != (self.size, self.size):
             image = F.interpolate(image, (self.size,) * 2, mode="bilinear", antialias=True)
-        x = self.layers[0](image)
+        x = self.layers[0](image)  # (B, width, size / 2, size / 2)
         for layer in self.layers[1:]:
-            x = layer(F.leaky_relu(x, 0.2))
+            x = layer(F.leaky_relu(x, 0.2))  # half the side, up to twice the channels
         x = F.leaky_relu(x, 0.2).flatten(1)  # (B, C, 4, 4) -> (B, 16 C)
         return self.mean(x), self.log_variance(x)
 
