@@ -48,12 +48,11 @@ def faces(arguments: argparse.Namespace) -> None:
     """Generated faces with their layouts."""
     from tqdm import tqdm
 
-    from semedit_lite.data.faces import TRUNCATION
+    from semedit_lite.data.faces import GENERATOR, TRUNCATION
     from semedit_lite.data.faces import faces as generate
     from semedit_lite.images import save_picture, to_pil
 
-    name = "mobilestylegan-ffhq"
-    operation = {"tool": "generate", "model": name, "weights": _digest(name)}
+    operation = {"tool": "generate", "model": GENERATOR, "weights": _digest(GENERATOR)}
     operation["truncation"] = TRUNCATION
     first, count, folder = arguments.seed, arguments.count, arguments.output
     made = generate(count, arguments.size, first, arguments.device)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from semedit_lite.data import faces as generated
 from semedit_lite.data import warps
 from semedit_lite.data.faces import Bank, Faces, bank, cache_path, faces
 from semedit_lite.errors import InputError
@@ -56,6 +58,69 @@ def test_cache(tmp_path: Path) -> None:
     assert len(more) == 4
     item = Faces(3, 32, seed=5, folder=tmp_path)[1]
     assert torch.equal(item["layout"], found.layouts[1].long())
+
+
+@pytest.fixture
+def painted(monkeypatch) -> list[int]:
+    """The seeds of the faces that a bank paints, grey ones in this test."""
+    seeds: list[int] = []
+
+    def paint(some: list[int], size: int, device: str = "cpu") -> dict[str, torch.Tensor]:
+        seeds.extend(some)
+        n = len(some)
+        return {
+            "image": torch.zeros(n, 3, size, size),
+            "layout": torch.ones(n, size, size, dtype=torch.long),
+            "latent": torch.zeros(n, 512),
+        }
+
+    monkeypatch.setattr(generated, "paint", paint)
+    return seeds
+
+
+def test_cache_of_other_weights_is_painted_anew(tmp_path: Path, monkeypatch, painted) -> None:
+    bank(2, 8, seed=5, folder=tmp_path)
+    bank(2, 8, seed=5, folder=tmp_path)
+    assert painted == [5, 6]
+    monkeypatch.setattr(generated, "TRUNCATION", 0.5)
+    bank(2, 8, seed=5, folder=tmp_path)
+    assert painted == [5, 6] * 2
+    monkeypatch.setattr(generated, "digest", lambda path: "another " + path.parent.name)
+    with pytest.raises(InputError, match="other weights"):
+        Bank.open(cache_path(tmp_path, 8, 5), 2)
+    bank(2, 8, seed=5, folder=tmp_path)
+    bank(2, 8, seed=5, folder=tmp_path)
+    assert painted == [5, 6] * 3
+
+
+def test_cache_without_origin_or_damaged_is_painted_anew(tmp_path: Path, painted) -> None:
+    found = bank(2, 8, seed=0, folder=tmp_path)
+    path = cache_path(tmp_path, 8, 0)
+    save_file({key: getattr(found, key) for key in ("images", "layouts", "latents")}, path)
+    bank(2, 8, seed=0, folder=tmp_path)
+    assert painted == [0, 1] * 2
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="damaged"):
+        Bank.open(path, 2)
+    bank(2, 8, seed=0, folder=tmp_path)
+    assert painted == [0, 1] * 3
+    assert len(Bank.open(path, 2)) == 2
+
+
+def test_faces_are_painted_on_the_device(tmp_path: Path, monkeypatch) -> None:
+    devices = []
+
+    def paint(seeds: list[int], size: int, device: str) -> None:
+        devices.append(device)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(generated, "paint", paint)
+    with pytest.raises(KeyboardInterrupt):
+        Faces(1, 8, device="meta")[0]
+    with pytest.raises(KeyboardInterrupt):
+        Faces(1, 8, folder=tmp_path, device="meta")
+    assert devices == ["meta", "meta"]
 
 
 def test_flip_swaps_left_and_right() -> None:

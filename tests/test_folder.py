@@ -54,6 +54,12 @@ def test_what_is_missing_or_wrong_is_named(pairs: tuple[Path, Path], tmp_path: P
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no pictures"):
         Folder(tmp_path / "empty", labels, FACADES, 16)
+    with pytest.raises(InputError, match="no picture named 'tower'"):
+        Folder(images, labels, FACADES, 16, names=["house0", "tower"])
+    Image.new("RGB", (40, 40)).save(images / "house2.jpg")
+    with pytest.raises(InputError, match=r"'house2.jpg' and 'house2.png'"):
+        Folder(images, labels, FACADES, 16)
+    (images / "house2.jpg").unlink()
     (labels / "house1.png").unlink()
     with pytest.raises(InputError, match="house1"):
         Folder(images, labels, FACADES, 16)

@@ -12,18 +12,20 @@ from itertools import count as count_up
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from semedit_lite.data.folder import to_bytes, unpack
 from semedit_lite.errors import InputError
+from semedit_lite.faces.parse import NAME as PARSER
 from semedit_lite.faces.parse import face_parser, parse
-from semedit_lite.hub import write_beside
+from semedit_lite.hub import FILES, digest, find, write_beside
 from semedit_lite.images import resize
 from semedit_lite.models.mobilestylegan import ROWS, MobileStyleGAN
 
+GENERATOR = "mobilestylegan-ffhq"
 EVALUATION_SEED = 1_000_000
 PAINTED = 256  # smaller pictures are painted at this side, parsed, and then reduced
 TRUNCATION = 0.7
@@ -32,7 +34,7 @@ TRUNCATION = 0.7
 @lru_cache(maxsize=2)
 def face_generator(device: str = "cpu") -> MobileStyleGAN:
     """The bundled generator, loaded once."""
-    return MobileStyleGAN.from_pretrained("mobilestylegan-ffhq", device)
+    return MobileStyleGAN.from_pretrained(GENERATOR, device)
 
 
 def batch_size(device: str) -> int:
@@ -117,23 +119,36 @@ class Bank:
 
     def save(self, path: str | Path) -> None:
         tensors = {"images": self.images, "layouts": self.layouts, "latents": self.latents}
-        write_beside(path, lambda file: save_file(tensors, file))
+        write_beside(path, lambda file: save_file(tensors, file, made_with()))
 
     @classmethod
     def open(cls, path: str | Path, count: int) -> "Bank":
-        """The first `count` faces of a saved bank; InputError where it holds fewer."""
-        with safe_open(path, "pt") as file:
-            parts = [file.get_slice(key) for key in ("images", "layouts", "latents")]
-            if parts[0].get_shape()[0] < count:
-                raise InputError(f"'{path}' holds fewer than {count} faces; make it again.")
-            return cls(*(part[:count] for part in parts))
+        """The first `count` faces of a saved bank; InputError where it holds fewer, is damaged or
+        was not made with the weights that are bundled now."""
+        try:
+            with safe_open(path, "pt") as file:
+                if file.metadata() != made_with():
+                    raise InputError(f"'{path}' was made with other weights; make it again.")
+                parts = [file.get_slice(key) for key in ("images", "layouts", "latents")]
+                if parts[0].get_shape()[0] < count:
+                    raise InputError(f"'{path}' holds fewer than {count} faces; make it again.")
+                return cls(*(part[:count] for part in parts))
+        except SafetensorError:
+            raise InputError(f"'{path}' is damaged; make it again.") from None
+
+
+def made_with() -> dict[str, str]:
+    """What the faces of all seeds depend on, which a cache keeps as its metadata: digests of both
+    networks' weights, and the truncation."""
+    weights = {name: digest(find(name) / FILES[0]) for name in (GENERATOR, PARSER)}
+    return weights | {"truncation": str(TRUNCATION)}
 
 
 def bank(
     count: int, size: int, seed: int, device: str = "cpu", folder: str | Path | None = None
 ) -> Bank:
     """`count` faces from `seed` on; read from the cache `folder` (see `cache_path`) where they
-    are there, painted and, given a folder, kept there where they are not."""
+    are there and up to date, painted and, given a folder, kept there where they are not."""
     if folder is None:
         return Bank.paint(count, size, seed, device, show=True)
     path = cache_path(folder, size, seed)
@@ -141,7 +156,7 @@ def bank(
         try:
             return Bank.open(path, count)
         except InputError:
-            pass  # too few: paint them all
+            pass  # too few, out of date or damaged: paint them all
     found = Bank.paint(count, size, seed, device, show=True)
     found.save(path)
     return found
@@ -155,13 +170,19 @@ def cache_path(folder: str | Path, size: int, seed: int) -> Path:
 class Faces(Dataset):
     """`count` faces from `seed` on as a map-style dataset; items as those of `faces`.
 
-    With `folder`, from the cache there; without, each item is painted when it is asked for."""
+    With `folder`, from the cache there; without, each item is painted when it is asked for.
+    `device` is where faces are painted; those from a cache are on the CPU."""
 
     def __init__(
-        self, count: int, size: int = 256, seed: int = 0, folder: str | Path | None = None
+        self,
+        count: int,
+        size: int = 256,
+        seed: int = 0,
+        folder: str | Path | None = None,
+        device: str = "cpu",
     ) -> None:
-        self.count, self.size, self.seed = count, size, seed
-        self.bank = bank(count, size, seed, folder=folder) if folder is not None else None
+        self.count, self.size, self.seed, self.device = count, size, seed, device
+        self.bank = bank(count, size, seed, device, folder) if folder is not None else None
 
     def __len__(self) -> int:
         return self.count
@@ -170,6 +191,6 @@ class Faces(Dataset):
         if not 0 <= index < self.count:
             raise IndexError(index)
         if self.bank is None:
-            return next(faces(1, self.size, self.seed + index))
+            return next(faces(1, self.size, self.seed + index, self.device))
         at = self.bank
         return _sample(unpack(at.images[index]), at.layouts[index].long(), at.latents[index])

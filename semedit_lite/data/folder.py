@@ -18,7 +18,8 @@ class Folder(Dataset):
 
     An item is {"image" (3, size, size) in [-1, 1], "layout" (size, size) long}; `names` holds the
     stems in order. Pictures that are not square are squeezed to a square. `names` may also be
-    given, to choose some. InputError where a label is missing or does not fit the label set.
+    given, to choose some. InputError where a label is missing or does not fit the label set, a
+    name is unknown, or two pictures share a stem and so a label.
     """
 
     def __init__(
@@ -32,8 +33,19 @@ class Folder(Dataset):
         self.images, self.labels = Path(images), Path(labels)
         if not self.images.is_dir():
             raise InputError(f"There is no folder '{self.images}'.")
-        files = {p.stem: p for p in sorted(self.images.iterdir()) if p.suffix.lower() in SUFFIXES}
+        files: dict[str, Path] = {}
+        for path in sorted(self.images.iterdir()):
+            if path.suffix.lower() in SUFFIXES:
+                other = files.setdefault(path.stem, path)
+                if other != path:
+                    raise InputError(
+                        f"'{other.name}' and '{path.name}' in '{self.images}' would share one "
+                        "layout; rename one of them."
+                    )
         self.names = list(files) if names is None else list(names)
+        for name in self.names:
+            if name not in files:
+                raise InputError(f"'{self.images}' holds no picture named '{name}'.")
         self.files = [files[name] for name in self.names]
         if not self.files:
             raise InputError(f"'{self.images}' holds no pictures ({', '.join(SUFFIXES)}).")

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
-from semedit_lite.data.faces import EVALUATION_SEED, mixed_rows
+from semedit_lite.data.faces import EVALUATION_SEED, GENERATOR, mixed_rows
 from semedit_lite.evaluation.generator import psnr, reduce
 from semedit_lite.models.mobilestylegan import MobileStyleGAN
 
@@ -22,7 +22,7 @@ SIZES = (128, 256, 512)
 class HeadsRecipe:
     """`semedit train face-heads`: mean squared error on crops from a pool of `count` faces."""
 
-    name = "mobilestylegan-ffhq"
+    name = GENERATOR
     averaged = ("heads",)
 
     def __init__(
