@@ -14,7 +14,7 @@ from PIL import Image
 
 from semedit_lite.errors import InputError
 from semedit_lite.labels import FACADES, FACE, IGNORE
-from semedit_lite.ui.painter import decode_value, encode_value
+from semedit_lite.ui.painter import decode_value, document_of, encode_value
 
 SIZE = 16
 
@@ -92,10 +92,23 @@ def test_an_empty_canvas_is_refused(value):
         (url(FACE.to_pil(face()[0]))[:-40], "sent as|damaged"),
         ("https://example.org/layout.png", "sent as"),
         ('{"layout": 7}', "sent as"),
+        ('{"layout": "", "document": 7}', "sent as"),
+        ('{"a":' * 100_000, "sent as"),
         ("[]", "sent as"),
         (None, "sent as"),
     ],
-    ids=["size", "colour", "jpeg", "truncated", "address", "number", "list", "none"],
+    ids=[
+        "size",
+        "colour",
+        "jpeg",
+        "truncated",
+        "address",
+        "number",
+        "document",
+        "nested",
+        "list",
+        "none",
+    ],
 )
 def test_other_input_is_refused_with_a_sentence(value, sentence):
     with pytest.raises(InputError, match=sentence):
@@ -110,3 +123,11 @@ def test_the_photo_travels_beside_the_layout():
     assert green < 15
     assert "photo" not in json.loads(encode_value(face()))
     assert torch.equal(decode_value(value, FACE, SIZE), face())
+
+
+def test_the_document_of_a_value():
+    value = encode_value(face(), fresh=True, document="one")
+    assert document_of(value) == "one"
+    assert document_of(encode_value(face())) is None
+    assert document_of(url(FACE.to_pil(face()[0]))) is None
+    assert document_of("") is None

@@ -5,9 +5,10 @@ import time
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from semedit_lite.labels import FACE
-from semedit_lite.ui.painter import decode_value, encode_value, painter
+from semedit_lite.ui.painter import decode_value, document_of, encode_value, painter
 
 gradio = pytest.importorskip("gradio")
 pytestmark = pytest.mark.browser
@@ -107,6 +108,9 @@ def app():
             "echo": lambda value: encode_value(decode_value(value, FACE, SIZE)),
             "other": lambda _: encode_value(other_layout()),
             "fresh": lambda _: encode_value(start_layout(), fresh=True),
+            "photo": lambda _: encode_value(
+                start_layout(), Image.new("RGB", (9, 9)), fresh=True, document="a face"
+            ),
         }
         for name, answer in answers.items():
             gradio.Button(name).click(answer, canvas, canvas, show_progress="hidden")
@@ -304,6 +308,108 @@ def test_filling_and_picking_by_keyboard(canvas):
     canvas.key("i")
     canvas.key("Space")
     assert canvas.page.get_by_role("radio", name="hat", exact=True).is_checked()
+
+
+def test_the_ring_has_the_size_of_the_brush(canvas):
+    ring = canvas.page.locator(".ring")
+
+    def width():
+        return ring.evaluate("ring => ring.offsetWidth") * SIZE / canvas.box["width"]
+
+    canvas.brush(8)
+    canvas.page.mouse.move(*canvas.client(30, 20))
+    assert width() == pytest.approx(8, abs=0.3)
+    canvas.element.focus()
+    for _ in range(4):
+        canvas.key("]")  # the pointer rests meanwhile
+    broad = float(canvas.page.locator('[data-part="size"]').input_value())
+    assert broad > 8
+    assert width() == pytest.approx(broad, abs=0.3)
+    canvas.key("e")
+    assert ring.is_visible()
+    canvas.page.mouse.move(5, 5)
+    assert not ring.is_visible()
+
+
+def test_what_was_done_is_said(canvas):
+    status = canvas.page.get_by_role("status")
+    canvas.element.focus()
+    canvas.key("y")
+    for key, words in (
+        ("Enter", "brush down"),
+        ("Enter", "Painted hat"),
+        ("Space", "Nothing changed"),
+        ("g", "fill"),
+        ("Space", "Nothing changed"),
+        ("i", "pick"),
+        ("Space", "Picked hat"),
+        ("Control+Z", "Undone; 0 steps to undo, 1 to redo"),
+    ):
+        canvas.key(key)
+        assert status.filter(has_text=words).count() == 1, (key, words)
+
+
+def test_another_tool_during_a_stroke_ends_it(canvas):
+    canvas.tool("hat")
+    canvas.page.mouse.move(*canvas.client(4, 4))
+    canvas.page.mouse.down()
+    found = canvas.sent(lambda: canvas.page.keyboard.press("e"))
+    assert found[4, 4] == HAT
+    canvas.page.mouse.move(*canvas.client(18, 30))
+    canvas.page.mouse.up()
+    assert canvas.page.get_by_role("radio", name="Eraser").is_checked()
+    assert canvas.drag((18, 30))[4, 4] == HAT
+    assert canvas.layout()[30, 18] == 0
+
+
+POINTER = """(canvas, [type, x, y, size, options]) => {
+  canvas.setPointerCapture = () => {}; // no real pointer stands behind these events
+  const box = canvas.getBoundingClientRect(), at = (v, side) => (v / size) * side;
+  canvas.dispatchEvent(new PointerEvent(type, {
+    clientX: box.left + at(x, box.width), clientY: box.top + at(y, box.height),
+    pointerId: 7, isPrimary: true, bubbles: true, ...options }));
+}"""
+
+
+def test_the_far_end_of_a_pen_erases(canvas):
+    def pen():
+        for kind in ("pointerdown", "pointerup"):
+            options = {"pointerType": "pen", "button": 5}
+            canvas.element.evaluate(POINTER, [kind, 18, 30, SIZE, options])
+
+    assert canvas.sent(pen)[30, 18] == 0
+    assert canvas.page.get_by_role("radio", name="Brush").is_checked()
+
+
+def test_a_touch_that_the_system_takes_back_is_no_stroke(canvas):
+    canvas.tool("hat")
+    for kind in ("pointerdown", "pointercancel"):
+        canvas.element.evaluate(POINTER, [kind, 18, 30, SIZE, {"pointerType": "touch"}])
+    assert canvas.page.get_by_role("button", name="Undo").is_disabled()
+    assert canvas.drag((45, 30))[30, 18] == SKIN
+
+
+def test_the_photo_shows_through_as_much_as_is_wanted(canvas):
+    opacity = canvas.page.get_by_label("How much the photo shows through")
+    assert opacity.is_disabled()
+    canvas.page.get_by_role("button", name="photo", exact=True).click()
+    canvas.page.locator(".painter img").wait_for()
+    for percent in (0, 70):
+        opacity.fill(str(percent))
+        shown = canvas.element.evaluate("canvas => getComputedStyle(canvas).opacity")
+        assert float(shown) == pytest.approx(1 - percent / 100)
+
+
+def test_a_stroke_names_the_document_that_it_was_painted_on(canvas):
+    canvas.tool("hat")
+    canvas.drag((4, 4))
+    assert document_of(canvas.received[-1]) is None
+    canvas.page.get_by_role("button", name="photo", exact=True).click()
+    canvas.page.locator(".painter img").wait_for()
+    canvas.drag((4, 4))
+    assert document_of(canvas.received[-1]) == "a face"
+    canvas.sent(lambda: canvas.key("Control+Z"))
+    assert document_of(canvas.received[-1]) == "a face"
 
 
 def test_every_control_has_a_name(canvas):

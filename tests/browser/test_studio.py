@@ -156,6 +156,30 @@ def test_styles_faces_and_examples(opened):
     assert not np.array_equal(another, example)
 
 
+def test_a_stroke_while_another_face_opens_does_not_land_on_it(opened):
+    opened.choose("hat")
+    opened.page.locator("#canvas canvas").scroll_into_view_if_needed()
+
+    def quick():
+        opened.button("New face").click()
+        opened.stroke((90, 40), (170, 40))
+
+    another = opened.changed(quick, "before")
+    opened.page.wait_for_timeout(1500)  # a late answer to the stroke would have come
+    assert np.array_equal(opened.picture("result"), another)
+
+
+def test_the_style_of_another_photo_is_taken(opened, tmp_path):
+    photo = 255 - opened.picture("before")
+    Image.fromarray(photo.astype(np.uint8)).save(tmp_path / "style.png")
+    opened.page.get_by_label(KEEP).uncheck()
+    own = opened.picture("result")
+    opened.choose("Another photo's")
+    upload = opened.page.locator('input[type="file"]').nth(1)
+    painted = opened.changed(lambda: upload.set_input_files(tmp_path / "style.png"))
+    assert np.abs(painted - own).mean() > 5
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_fits_says_synthetic_and_asks_nobody_else(opened, studio, width):
     opened.page.set_viewport_size({"width": width, "height": 900})
