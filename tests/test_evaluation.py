@@ -23,6 +23,11 @@ def test_confusion_and_scores_by_hand() -> None:
     assert result["miou"] == pytest.approx((1 / 2 + 2 / 3) / 2)
 
 
+def test_scores_where_nothing_counts() -> None:
+    result = scores(confusion(torch.zeros(2, 2), torch.full((2, 2), IGNORE), 3), THREE)
+    assert result == {"accuracy": None, "miou": None, "iou": dict.fromkeys("abc")}
+
+
 def test_frechet_distance_is_that_of_the_formula() -> None:
     from scipy.linalg import sqrtm
 
@@ -58,6 +63,17 @@ def test_merged_classes() -> None:
 
 def test_sides() -> None:
     left, right = FACE.id("l_eye"), FACE.id("r_eye")
-    truth = torch.tensor([left, left, right, right])
-    assert sides(torch.tensor([left, left, right, 1]), truth)["left_right"] == 1.0
-    assert sides(torch.tensor([right, left, right, right]), truth)["left_right"] == 0.75
+    truth = torch.tensor([[[right, right, left, left]]])  # as one faces the camera
+    found = torch.tensor([[[right, right, left, 1]]])
+    assert sides(found, truth) == {
+        "left_right": 1.0,
+        "exchanged_in_labels": 0,
+        "exchanged_by_parser": 0,
+    }
+    found = torch.tensor([[[left, left, left, right]]])
+    assert sides(found, truth) == {
+        "left_right": 0.25,
+        "exchanged_in_labels": 0,
+        "exchanged_by_parser": 1,
+    }
+    assert sides(truth, truth.flip(-1))["exchanged_in_labels"] == 1

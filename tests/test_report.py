@@ -22,6 +22,7 @@ PAINTER = {
     "own_parser": {"painted": AGREEMENT, "references": AGREEMENT},
 }
 JUDGED = PAINTER | {
+    "nets": {"LPIPS": "on a toy"},
     "judge": PAINTER["own_parser"],
     "distance": {
         "features": "MobileNetV2",
@@ -32,7 +33,8 @@ JUDGED = PAINTER | {
     "styles": {"lpips_between_styles": 0.2},
 }
 PARSER = {
-    "celebamask_held_out": AGREEMENT | {"photos": 140, "left_right": 0.99},
+    "celebamask_held_out": AGREEMENT
+    | {"photos": 140, "left_right": 0.99, "exchanged_in_labels": 7, "exchanged_by_parser": 0},
     "fasseg_yaw_30": AGREEMENT | {"photos": 9, "iou": {"eyes": 0.5}},
 }
 PSNR = {"psnr_256": {"mean": 33.21, "lowest": 30.0}}
@@ -80,8 +82,8 @@ def test_bench_table():
 
 def test_parser_tables():
     text = report.scores_table(PARSER)
-    assert "| celebamask held out | 140 | 0.912 | 0.700 | 0.990 |" in text
-    assert "| fasseg yaw ±30 | 9 | 0.912 | 0.700 | – |" in text
+    assert "| celebamask held out | 140 | 0.912 | 0.700 | 0.990 | 7 | 0 |" in text
+    assert "| fasseg yaw ±30 | 9 | 0.912 | 0.700 | – | – | – |" in text
     assert "| IoU | CelebAMask-HQ |\n| --- | ---: |\n| skin | 0.900 |\n| hat | – |" in text
     assert "| eyes | 0.500 |" in text
 
@@ -91,8 +93,11 @@ def test_painter_tables():
     assert "| painted | 0.912 | 0.700 | 0.912 | 0.700 |" in text
     assert "| painted | 50.0 | 1.200 | 0.100 |" in text
     assert "| lpips between styles | 0.200 |" in text
+    assert "- LPIPS: on a toy." in text
+    assert text.endswith("by our own parser alone, which has also made the layouts.")
     alone = report.scores_table(PAINTER | {"left_out": {"what": ["judge"], "why": "no teachers"}})
     assert "independent" not in alone
+    assert "shipped" not in alone
     assert alone.endswith("Left out: judge (no teachers)")
 
 

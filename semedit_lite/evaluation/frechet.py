@@ -32,8 +32,9 @@ def kernel_distance(
     rng = Generator().manual_seed(seed)
     values = []
     for _ in range(subsets):
-        p, q = (f[torch.randperm(len(f), generator=rng)[:n]] for f in (a, b))
-        pp, qq, pq = ((u @ v.T / u.shape[1] + 1) ** 3 for u, v in ((p, p), (q, q), (p, q)))
+        p, q = (f[torch.randperm(len(f), generator=rng)[:n]] for f in (a, b))  # (n, D)
+        pairs = ((p, p), (q, q), (p, q))
+        pp, qq, pq = ((u @ v.T / u.shape[1] + 1) ** 3 for u, v in pairs)  # (n, n)
         within = (pp.sum() - pp.trace() + qq.sum() - qq.trace()) / (n * (n - 1))
         values.append(within - 2 * pq.mean())
     result = torch.stack(values)

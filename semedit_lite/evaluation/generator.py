@@ -20,8 +20,8 @@ def psnr(error: Tensor) -> float:
 
 @torch.no_grad()
 def score_generator(model: MobileStyleGAN, count: int = 32) -> dict:
-    """Mean and lowest PSNR in dB of each head on `count` evaluation seeds, for faces of one style
-    and for faces of two mixed ones (W+)."""
+    """Mean and lowest PSNR in dB of each head on `count` evaluation seeds, at least 2: half are
+    faces of one style, half of two mixed ones (W+)."""
     kinds = {"one_style": [], "mixed_styles": []}
     for seed in range(EVALUATION_SEED + 1000, EVALUATION_SEED + 1000 + count):
         rows = mixed_rows(model, [seed])

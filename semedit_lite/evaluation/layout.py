@@ -18,7 +18,8 @@ def confusion(predicted: Tensor, true: Tensor, classes: int) -> Tensor:
 def scores(counts: Tensor, labels: LabelSet) -> dict:
     """Counts of `confusion` -> accuracy, mIoU and each class's IoU, all in [0, 1].
 
-    A class that neither layout has gives None and stays out of the mean."""
+    A class that neither layout has gives None and stays out of the mean; where no pixel counts at
+    all, so do accuracy and mIoU."""
     counts = counts.double()
     hit = counts.diagonal()
     union = counts.sum(0) + counts.sum(1) - hit
@@ -28,7 +29,7 @@ def scores(counts: Tensor, labels: LabelSet) -> dict:
     }
     present = [value for value in iou.values() if value is not None]
     return {
-        "accuracy": (hit.sum() / counts.sum()).item(),
-        "miou": sum(present) / len(present),
+        "accuracy": (hit.sum() / counts.sum()).item() if present else None,
+        "miou": sum(present) / len(present) if present else None,
         "iou": iou,
     }

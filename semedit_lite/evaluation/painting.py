@@ -14,13 +14,13 @@ from semedit_lite.data.faces import EVALUATION_SEED, bank
 from semedit_lite.data.folder import unpack
 from semedit_lite.evaluation.frechet import frechet_distance, kernel_distance
 from semedit_lite.evaluation.layout import confusion, scores
-from semedit_lite.evaluation.teachers import MISSING, teachers
+from semedit_lite.evaluation.teachers import MISSING, NETS, teachers
 from semedit_lite.faces.parse import parse
 from semedit_lite.images import resize_layout
 from semedit_lite.labels import FACE
 from semedit_lite.models.spade import GauGAN, draw_style
 
-STYLED = 64  # layouts on which styles are compared
+STYLED = 64  # layouts on which styles are compared, or all where there are fewer
 TINTED = ("skin", "hair", "cloth", "background")  # parts whose mean colour a style should set
 
 
@@ -33,10 +33,11 @@ def paint_all(model: GauGAN, layouts: Tensor, z: Tensor, batch: int = 32) -> Ten
 
 
 def score_painter(model: GauGAN, count: int = 512, folder: str | Path | None = None) -> dict:
-    """Scores of a face painter on `count` evaluation seeds. `folder` caches their faces."""
-    size = model.size
+    """Scores of a face painter on `count` evaluation seeds, at least 2. `folder` caches their
+    faces."""
+    size, device = model.size, next(model.parameters()).device
     # twice as many: the first half gives the layouts, the second is what other faces look like
-    found = bank(2 * count, size, EVALUATION_SEED, folder=folder)
+    found = bank(2 * count, size, EVALUATION_SEED, str(device), folder)
     references, layouts = unpack(found.images), found.layouts.long()
     z = draw_style(count, model.z_dim, "cpu", Generator().manual_seed(EVALUATION_SEED))
     painted = paint_all(model, layouts[:count], z)
@@ -44,8 +45,8 @@ def score_painter(model: GauGAN, count: int = 512, folder: str | Path | None = N
         "seeds": count,
         "size": size,
         "own_parser": {
-            "painted": agreement(parse(painted), layouts[:count]),
-            "references": agreement(parse(references[:count]), layouts[:count]),
+            "painted": agreement(parse(painted.to(device)).cpu(), layouts[:count]),
+            "references": agreement(parse(references[:count].to(device)).cpu(), layouts[:count]),
         },
     }
     judge = teachers()
@@ -58,6 +59,7 @@ def score_painter(model: GauGAN, count: int = 512, folder: str | Path | None = N
             ids = torch.cat([judge.parse(part) for part in pictures.split(8)])
         return resize_layout(ids, size)
 
+    result["nets"] = NETS
     result["judge"] = {
         "painted": agreement(judged(painted), layouts[:count]),
         "references": agreement(judged(references[:count]), layouts[:count]),
@@ -66,8 +68,8 @@ def score_painter(model: GauGAN, count: int = 512, folder: str | Path | None = N
     result["judge"]["accuracy_ratio"] = ratio[0] / ratio[1]
 
     torch.manual_seed(0)
-    untrained = GauGAN(**model.config).eval()
-    halved = F.avg_pool2d(references[:count], 2)
+    untrained = GauGAN(**model.config).eval().to(device)
+    halved = F.avg_pool2d(references[:count], 2)  # (count, 3, size / 2, size / 2)
     halved = F.interpolate(halved, (size, size), mode="bilinear")
     sets = {
         "painted": painted,
@@ -85,7 +87,7 @@ def score_painter(model: GauGAN, count: int = 512, folder: str | Path | None = N
         "kernel": {key: kernel_distance(f, base)[0] for key, f in features.items()},
         "kernel_deviation": {key: kernel_distance(f, base)[1] for key, f in features.items()},
     }
-    result["styles"] = styles(model, references, layouts, judge)
+    result["styles"] = styles(model, references, layouts, min(STYLED, count), judge)
     return result
 
 
@@ -95,8 +97,9 @@ def agreement(found: Tensor, layouts: Tensor) -> dict:
 
 
 @torch.no_grad()
-def styles(model: GauGAN, references: Tensor, layouts: Tensor, judge) -> dict:
-    """Does the style matter, and does a photo's style arrive?
+def styles(model: GauGAN, references: Tensor, layouts: Tensor, count: int, judge) -> dict:
+    """Does the style matter, and does a photo's style arrive? The first `count` layouts are
+    painted in the styles of the next `count` references.
 
     `lpips_between_styles`: mean over layouts between two random styles of one layout (beside that
     between two different faces). `colour_to_own_photo`: mean distance of the mean colours of
@@ -104,19 +107,19 @@ def styles(model: GauGAN, references: Tensor, layouts: Tensor, judge) -> dict:
     `colour_to_other_photo` to those of another photo; in [-1, 1] RGB.
     """
     rng = Generator().manual_seed(EVALUATION_SEED + 1)
-    some, photos = layouts[:STYLED], references[STYLED : 2 * STYLED]
+    some, photos = layouts[:count], references[count : 2 * count]
     one, two = (
-        paint_all(model, some, draw_style(STYLED, model.z_dim, "cpu", rng)) for _ in range(2)
+        paint_all(model, some, draw_style(count, model.z_dim, "cpu", rng)) for _ in range(2)
     )
-    mean, _ = model.encode(photos)
+    mean, _ = model.encode(photos.to(next(model.parameters()).device))
     painted = paint_all(model, some, mean)
     colours = tints(painted, some)
-    wanted = tints(photos, layouts[STYLED : 2 * STYLED])
+    wanted = tints(photos, layouts[count : 2 * count])
     shifted = wanted.roll(1, 0)
     return {
-        "layouts": STYLED,
+        "layouts": count,
         "lpips_between_styles": judge.lpips(one, two).mean().item(),
-        "lpips_between_faces": judge.lpips(references[:STYLED], photos).mean().item(),
+        "lpips_between_faces": judge.lpips(references[:count], photos).mean().item(),
         "colour_to_own_photo": (colours - wanted).norm(dim=2).nanmean().item(),
         "colour_to_other_photo": (colours - shifted).norm(dim=2).nanmean().item(),
     }

@@ -33,8 +33,9 @@ MERGED = {
 def score_parser(parser: FaceParser) -> dict:
     """Scores on the held-out CelebAMask-HQ photos, class by class, and on FASSEG's portraits,
     frontal and by yaw. Needs SEMEDIT_DATA."""
+    device = next(parser.parameters()).device
     images, layouts = held_out()
-    found = parse(images, parser=parser)
+    found = parse(images.to(device), parser=parser).cpu()
     result = {
         name: {
             "photos": len(images),
@@ -55,7 +56,8 @@ def score_parser(parser: FaceParser) -> dict:
             photo = to_tensor(load_photo(folder / pack / "images" / f"{item['name']}.jpg"))
             truth = load_layout(folder / pack / labels / f"{item['name']}.png", COARSE)
             group = "frontal" if pack == "frontal" else f"yaw_{abs(item['yaw']):02d}"
-            counts[group] += confusion(merge(parse_padded(photo, parser)), truth, 6)
+            layout = parse_padded(photo.to(device), parser).cpu()
+            counts[group] += confusion(merge(layout), truth, 6)
             photos[group] += 1
     for group in sorted(counts):
         result[f"fasseg_{group}"] = {
@@ -84,12 +86,22 @@ def merge(layout: Tensor) -> Tensor:
 
 
 def sides(found: Tensor, truth: Tensor) -> dict[str, float]:
-    """Of the pixels of a paired part that were found as this part or its mirror image, the share
-    on the right side of the two."""
+    """`left_right`: of the pixels of a paired part that were found as this part or its mirror
+    image, the share on the right side of the two. `exchanged_in_labels` and `exchanged_by_parser`:
+    layouts (N, H, W) of either kind whose left and right are exchanged."""
     right = wrong = 0
     for a, b in FACE.pairs:
         for one, other in ((a, b), (b, a)):
             there = truth == one
             right += (there & (found == one)).sum().item()
             wrong += (there & (found == other)).sum().item()
-    return {"left_right": right / max(1, right + wrong)}
+    return {
+        "left_right": right / max(1, right + wrong),
+        "exchanged_in_labels": exchanged(truth),
+        "exchanged_by_parser": exchanged(found),
+    }
+
+
+def exchanged(layouts: Tensor) -> int:
+    """How many layouts (N, H, W) `right_sides` has to put right."""
+    return int((right_sides(layouts) != layouts).flatten(1).any(1).sum())

@@ -1,8 +1,8 @@
 """Figures as tables: JSON files -> Markdown between marks in the README and the cards.
 
-`<!-- NAME:start -->` and `<!-- NAME:end -->` enclose what `update` writes there: the figures between
-them are those of the files. The sentences around them are written by people, figures and all; read
-them again when a file changes. Three kinds of files are read:
+`<!-- NAME:start -->` and `<!-- NAME:end -->` enclose what `update` writes there: the figures
+between them are those of the files. The sentences around them are written by people, figures and
+all; read them again when a file changes. Three kinds of files are read:
 
 - `benchmarks/NAME.json` (by `semedit bench`) -> the block `bench-NAME`
 - `weights/NAME/scores.json` (by `semedit eval NAME`) -> the block `scores-NAME` of its card, and a
@@ -77,6 +77,8 @@ def _parser_tables(scores: dict[str, Any]) -> str:
             "accuracy": value["accuracy"],
             "mIoU": value["miou"],
             "left/right": value.get("left_right"),
+            "sides exchanged in labels": value.get("exchanged_in_labels"),
+            "by the parser": value.get("exchanged_by_parser"),
         }
         for key, value in sets.items()
     }
@@ -115,6 +117,12 @@ def _painter_tables(scores: dict[str, Any]) -> str:
     judge = next(iter(judges))
     seen = {key: scores[judge][key] for key in ("painted", "references")}
     parts.append(_by_class(seen, f"IoU, {judges[judge]}"))
+    if "nets" in scores:
+        parts.append("\n".join(f"- {name}: {what}." for name, what in scores["nets"].items()))
+        parts.append(
+            "None of these nets is shipped; without them `semedit eval` gives the figures by our "
+            "own parser alone, which has also made the layouts."
+        )
     if "left_out" in scores:
         left = scores["left_out"]
         parts.append(f"Left out: {', '.join(left['what'])} ({left['why']})")

@@ -8,35 +8,53 @@ from semedit_lite.hub import digest, find, write_beside
 
 
 def evaluate(
-    name: str, count: int | None = None, data: str | Path | None = None, write: bool = True
+    name: str,
+    count: int | None = None,
+    data: str | Path | None = None,
+    write: bool = True,
+    device: str = "cpu",
 ) -> dict:
     """Scores of the weights NAME (or of a folder). `count` says how many evaluation seeds where
-    seeds are used, `data` is a folder that caches their faces. InputError for unknown weights."""
+    seeds are used, `data` is a folder that caches their faces. InputError for unknown weights and
+    for fewer than 2 seeds, of which no spread is to be had."""
+    if count is not None and count < 2:
+        raise InputError(f"{count} seeds are too few to score; give 2 or more.")
     folder = find(name)
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("class")
+    kind = _class_of(folder)
     match kind:
         case "FaceParser":
             from semedit_lite.evaluation.parsing import score_parser
             from semedit_lite.models.parser import FaceParser
 
-            result = score_parser(FaceParser.from_pretrained(folder))
+            result = score_parser(FaceParser.from_pretrained(folder, device))
         case "GauGAN":
             from semedit_lite.evaluation.painting import score_painter
             from semedit_lite.models.spade import GauGAN
 
-            result = score_painter(GauGAN.from_pretrained(folder), count or 512, data)
+            result = score_painter(GauGAN.from_pretrained(folder, device), count or 512, data)
         case "MobileStyleGAN":
             from semedit_lite.evaluation.generator import score_generator
             from semedit_lite.models.mobilestylegan import MobileStyleGAN
 
-            result = score_generator(MobileStyleGAN.from_pretrained(folder), count or 32)
+            result = score_generator(MobileStyleGAN.from_pretrained(folder, device), count or 32)
         case _:
             raise InputError(f"There is no evaluation for '{name}' ({kind}).")
     result = {"weights_sha256": digest(folder / "model.safetensors"), **rounded(result)}
     if write:
-        text = json.dumps(result, indent=2) + "\n"
+        text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
         write_beside(folder / "scores.json", lambda path: path.write_text(text, encoding="utf-8"))
     return result
+
+
+def _class_of(folder: Path) -> str | None:
+    """The network that a checkpoint's config.json names."""
+    try:
+        return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("class")
+    except (ValueError, AttributeError) as error:  # no JSON, or no object
+        why = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"'{folder.name}/config.json' does not describe a network ({why})."
+        ) from None
 
 
 def rounded(value):
