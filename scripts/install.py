@@ -109,6 +109,7 @@ def main() -> None:
     if not PYTHON.exists():
         print("Making .venv …", flush=True)
         if subprocess.run([sys.executable, "-m", "venv", VENV], check=False).returncode != 0:
+            shutil.rmtree(VENV, ignore_errors=True)  # it may hold a Python without pip
             sys.exit("Python's venv module is missing; on Debian: apt install python3-venv.")
     print("Installing the packages (once; some minutes) …", flush=True)
     package = ("-e", ".[dev]") if dev else ("-e", ".")

@@ -1,8 +1,8 @@
 """The command line: `semedit VERB ...`, one verb a tool.
 
-A file gives a file, a folder gives a folder with the same names. Pictures and progress aside,
-nothing is printed; what cannot be used ends in one sentence and exit status 2. Heavy imports stand
-inside the verbs, so that `--help` and mistakes answer at once.
+A file gives a file, a folder gives a folder with the same names, and no input is overwritten. What
+cannot be used ends in one sentence and exit status 2. Heavy imports stand inside the verbs, so that
+`--help` and mistakes answer at once.
 """
 
 import argparse
@@ -19,6 +19,8 @@ PICTURES = (
     ".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".svg",
 )  # fmt: skip
 LAYOUTS = (".png",)
+LARGEST = 4096  # side of a picture or a layout
+SEEDS = 2**63
 
 Work = Callable[[Path, Path], None]  # input file, output file
 
@@ -55,6 +57,8 @@ def faces(arguments: argparse.Namespace) -> None:
     operation = {"tool": "generate", "model": GENERATOR, "weights": _digest(GENERATOR)}
     operation["truncation"] = TRUNCATION
     first, count, folder = arguments.seed, arguments.count, arguments.output
+    if first + count > SEEDS:
+        raise InputError("The seeds count up beyond 2^63 - 1; begin with a smaller one.")
     made = generate(count, arguments.size, first, arguments.device)
     for seed, face in zip(range(first, first + count), tqdm(made, total=count), strict=True):
         stem = f"{seed:07d}"
@@ -203,11 +207,19 @@ def _each(source: Path, output: Path, suffixes: tuple[str, ...], work: Work) -> 
         target = output / f"{source.stem}.png" if output.is_dir() else output
         if target.suffix.lower() != ".png":
             raise InputError(f"'{target}' cannot be written; let its name end in .png.")
+        if target.exists() and target.samefile(source):
+            raise InputError(f"'{source}' would be overwritten; choose another output.")
         work(source, target)
         return 0
     from tqdm import tqdm
 
-    files = sorted(p for p in source.iterdir() if p.suffix.lower() in suffixes and p.is_file())
+    if output.is_dir() and output.samefile(source):
+        raise InputError(f"What '{source}' holds would be overwritten; choose another output.")
+    files = sorted(
+        path
+        for path in source.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+    )
     if not files:
         raise InputError(f"'{source}' holds no files that end in {', '.join(suffixes)}.")
     if output.exists() and not output.is_dir():
@@ -262,6 +274,17 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _at_most(most: int) -> Callable[[str], int]:
+    """A type of whole numbers from 1 to `most`."""
+
+    def number(text: str) -> int:
+        if _positive(text) > most:
+            raise argparse.ArgumentTypeError(f"'{text}' is above {most}")
+        return int(text)
+
+    return number
+
+
 def _minutes(text: str) -> float:
     try:
         minutes = float(text)
@@ -273,7 +296,7 @@ def _minutes(text: str) -> float:
 
 
 def _seed(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
+    if not text.isascii() or not text.isdigit() or int(text) >= SEEDS:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 to 2^63 - 1")
     return int(text)
 
@@ -302,7 +325,9 @@ def _parser() -> argparse.ArgumentParser:
 
     own = add(verbs, "parse", parse)
     own.add_argument("source", type=Path, metavar="PHOTO|DIR")
-    own.add_argument("--size", type=_positive, default=512, help="the layout's longer side (512)")
+    own.add_argument(
+        "--size", type=_at_most(LARGEST), default=512, help="the layout's longer side (512)"
+    )
     own.add_argument(
         "--align",
         action=argparse.BooleanOptionalAction,
@@ -349,7 +374,7 @@ def _parser() -> argparse.ArgumentParser:
     shared(own)
 
     own = add(verbs, "demo", demo)
-    own.add_argument("--port", type=_positive, default=7860, help="(7860)")
+    own.add_argument("--port", type=_at_most(65535), default=7860, help="(7860)")
     own.add_argument("--no-browser", dest="browser", action="store_false", help="open none")
 
     weights = verbs.add_parser("weights", help="What is on this machine.").add_subparsers(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -113,3 +114,16 @@ def test_offline_installs_nothing_and_names_what_is_missing(install, monkeypatch
     monkeypatch.setattr(install, "MISSING", "")
     install.main()
     assert install.calls == []
+
+
+def test_a_half_made_environment_is_removed(install, monkeypatch):
+    """Debian's Python without venv makes one that lacks pip, and fails."""
+
+    def venv(*_, **__):
+        made(install)
+        return subprocess.CompletedProcess([], 1)
+
+    monkeypatch.setattr(install.subprocess, "run", venv)
+    with pytest.raises(SystemExit, match="apt install python3-venv"):
+        install.main()
+    assert not install.VENV.exists()
