@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """Between Gaussians fitted to (N, D) and (M, D) features (Heusel et al. 2017, 1706.08500,
-    section 2). It falls as N and M grow: compare equal counts only.
+    section 2), N and M from 2 up. It falls as N and M grow: compare equal counts only.
 
     With Z the centred features over sqrt(n - 1), the covariance is Z^T Z, and the trace of the
     root of Ca Cb is the sum of the singular values of Za Zb^T: no matrix root is needed.
@@ -25,8 +25,9 @@ def kernel_distance(
     a: Tensor, b: Tensor, subsets: int = 50, size: int = 256, seed: int = 0
 ) -> tuple[float, float]:
     """Squared maximum mean discrepancy with the kernel (x.y / D + 1)^3, unbiased (Binkowski et al.
-    2018, 1801.01401, section 4): mean and deviation over random subsets of `size`. Sound for
-    small sets; slightly negative values are normal."""
+    2018, 1801.01401, section 4): mean and deviation over random subsets of `size`, or of all where
+    there are fewer (the deviation is then that of rounding). Sound for small sets; slightly
+    negative values are normal. Features (N, D) and (M, D), N and M from 2 up."""
     a, b = a.double(), b.double()
     n = min(size, len(a), len(b))
     rng = Generator().manual_seed(seed)

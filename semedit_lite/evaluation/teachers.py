@@ -1,4 +1,4 @@
-"""Frozen public networks that judge ours; they are not shipped (their terms forbid it).
+"""Frozen networks that judge ours; they are not shipped (the terms of several forbid it).
 
 SEMEDIT_TEACHERS names the folder of their weights; `tools/teachers.py` beside that folder runs
 them. Without it, evaluation reports what our own networks can say and names what it left out.
