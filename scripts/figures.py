@@ -9,7 +9,6 @@ import torch
 from torch import Generator, Tensor
 
 from semedit_lite.data.faces import EVALUATION_SEED, face_generator, faces
-from semedit_lite.data.folder import unpack
 from semedit_lite.hub import BUNDLED
 from semedit_lite.images import resize
 from semedit_lite.labels import FACE
@@ -17,12 +16,6 @@ from semedit_lite.training import log
 from semedit_lite.training.trainer import save_grid
 
 PAINTER = "spade-faces-64"
-
-
-def coloured(layouts: Tensor) -> Tensor:
-    """Layouts (N, S, S) -> pictures (N, 3, S, S) in the colours of the classes."""
-    pictures = [torch.from_numpy(FACE.colourise(layout)) for layout in layouts]
-    return unpack(torch.stack(pictures)).permute(0, 3, 1, 2)
 
 
 def samples(count: int, size: int) -> tuple[Tensor, Tensor]:
@@ -34,7 +27,7 @@ def samples(count: int, size: int) -> tuple[Tensor, Tensor]:
 def parser_faces() -> None:
     """32 generated faces, each beside what the parser sees."""
     images, layouts = samples(32, 128)
-    pairs = torch.stack([images, coloured(layouts)], 1).flatten(0, 1)
+    pairs = torch.stack([images, FACE.pictures(layouts)], 1).flatten(0, 1)
     save_grid(pairs, BUNDLED / "face-parser" / "faces.jpg", columns=8)
 
 
@@ -64,7 +57,7 @@ def painter_styles() -> None:
     images, layouts = samples(8, model.size)
     own, _ = model.encode(images)
     seeded = draw_style(4, model.z_dim, "cpu", Generator().manual_seed(0))
-    columns = [coloured(layouts), images]
+    columns = [FACE.pictures(layouts), images]
     columns += [model(layouts, z) for z in (own, own.roll(-1, 0))]
     columns += [model(layouts, z.expand(8, -1)) for z in seeded]
     sheet = torch.stack(columns, 1).flatten(0, 1)

@@ -177,8 +177,12 @@ def to_pil(image: Tensor) -> Image.Image:
     """Float (3, H, W) or (1, 3, H, W) in [-1, 1] -> RGB image; values outside are cut off."""
     if image.ndim == 4:
         (image,) = image
-    values = ((image.detach().float().clamp(-1, 1) + 1) * 127.5).round().byte()
-    return Image.fromarray(values.permute(1, 2, 0).cpu().numpy())
+    return Image.fromarray(to_bytes(image).permute(1, 2, 0).cpu().numpy())
+
+
+def to_bytes(image: Tensor) -> Tensor:
+    """Float of any shape in [-1, 1] -> uint8; values outside are cut off."""
+    return ((image.detach().float().clamp(-1, 1) + 1) * 127.5).round().byte()
 
 
 def resize(image: Tensor, size: Size) -> Tensor:

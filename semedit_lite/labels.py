@@ -76,6 +76,11 @@ class LabelSet:
         table = np.array(self.palette(), dtype=np.uint8).reshape(256, 3)
         return table[layout.cpu().numpy().astype(np.uint8)]
 
+    def pictures(self, layouts: Tensor) -> Tensor:
+        """Layouts (B, H, W) -> float (B, 3, H, W) in [-1, 1], coloured, on the CPU."""
+        table = torch.tensor(self.palette()).view(256, 3) / 127.5 - 1
+        return table[layouts.cpu().long()].permute(0, 3, 1, 2)  # (B, H, W, 3) -> (B, 3, H, W)
+
     def to_pil(self, layout: Tensor) -> Image.Image:
         """Layout (H, W) -> palette image whose pixel values are the class ids."""
         image = Image.fromarray(layout.cpu().numpy().astype(np.uint8), mode="P")

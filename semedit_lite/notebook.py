@@ -3,7 +3,7 @@
 import numpy as np
 from torch import Tensor
 
-from semedit_lite.data.folder import to_bytes
+from semedit_lite.images import to_bytes
 from semedit_lite.labels import FACE, LabelSet
 
 SIDE = 1.4  # inches of a picture on the screen
@@ -30,4 +30,4 @@ def _pixels(batch: Tensor, labels: LabelSet) -> list[np.ndarray]:
     """Pictures or layouts -> uint8 (H, W, 3) each."""
     if batch.ndim == 3:
         return [labels.colourise(layout) for layout in batch]
-    return list(to_bytes(batch.detach().cpu()).permute(0, 2, 3, 1).numpy())
+    return list(to_bytes(batch.cpu()).permute(0, 2, 3, 1).numpy())

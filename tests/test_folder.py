@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from semedit_lite.data.folder import Folder, in_memory, to_bytes, unpack
+from semedit_lite.data.folder import Folder, in_memory, unpack
 from semedit_lite.errors import InputError
+from semedit_lite.images import to_bytes
 from semedit_lite.labels import FACADES
 
 

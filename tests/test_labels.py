@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from semedit_lite.errors import InputError
+from semedit_lite.images import to_bytes
 from semedit_lite.labels import FACADES, FACE, IGNORE, LabelSet, one_hot
 
 SHAPES = arrays.array_shapes(min_dims=3, max_dims=3, max_side=9)
@@ -70,3 +71,11 @@ def test_ids_outside_the_set_are_refused():
 def test_a_set_needs_a_colour_a_class():
     with pytest.raises(ValueError, match="2 classes but 1 colours"):
         LabelSet(name="toy", classes=("a", "b"), colours=((0, 0, 0),))
+
+
+def test_pictures_have_the_colours_of_the_classes() -> None:
+    layouts = torch.tensor([[[0, 1, 18]], [[13, 7, 255]]])
+    pictures = FACE.pictures(layouts)
+    assert pictures.shape == (2, 3, 1, 3)
+    for picture, layout in zip(pictures, layouts, strict=True):
+        assert (to_bytes(picture).permute(1, 2, 0).numpy() == FACE.colourise(layout)).all()

@@ -1,6 +1,7 @@
 """The recipe on a toy domain: two classes, each with a colour of its own, in three moods."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,9 +12,11 @@ from semedit_lite.hub import BUNDLED
 from semedit_lite.labels import LabelSet
 from semedit_lite.models.layers import MultiScaleDiscriminator
 from semedit_lite.models.spade import GauGAN
-from semedit_lite.training.perceptual import perceptual_loss
+from semedit_lite.training import perceptual
+from semedit_lite.training.perceptual import perceptual_loss, resolve, torchvision_features
 from semedit_lite.training.recipes.spade import SpadeRecipe
 from semedit_lite.training.trainer import train
+from semedit_lite.vision import import_torchvision
 
 COLOURS = ((0, 0, 0), (255, 255, 255))
 GROUND = LabelSet("ground", ("above", "below"), COLOURS)
@@ -115,6 +118,10 @@ def test_perceptual_sources(monkeypatch):
         perceptual_loss("teachers")
     with pytest.raises(InputError, match="choose from"):
         perceptual_loss("alexnet")
+    assert resolve("auto") == "none"
+    monkeypatch.setenv("SEMEDIT_TEACHERS", "anywhere")
+    assert resolve("auto") == "teachers"
+    assert resolve("torchvision") == "torchvision"
     monkeypatch.setenv("OFFLINE", "1")
     with pytest.raises(InputError, match="OFFLINE"):
         perceptual_loss("torchvision")
@@ -134,3 +141,37 @@ def test_perceptual_loss_of_the_teachers(monkeypatch):
     assert (distance(near, picture) < distance(far, picture)).all()
     distance(far, picture).sum().backward()
     assert far.grad.abs().sum() > 0
+
+
+def test_torchvision_features_are_the_five_levels(monkeypatch):
+    """The real layers without the download: their order and widths decide what is picked."""
+    try:
+        vgg = import_torchvision().models.vgg
+    except ImportError:
+        pytest.skip("torchvision is not installed")
+    for name in ("OFFLINE", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    asked = []
+
+    def vgg19(weights):
+        asked.append(weights)
+        return SimpleNamespace(features=vgg.make_layers(vgg.cfgs["E"]))
+
+    weights = SimpleNamespace(IMAGENET1K_V1="ImageNet")
+    models = SimpleNamespace(vgg19=vgg19, VGG19_Weights=weights)
+    monkeypatch.setattr(perceptual, "import_torchvision", lambda: SimpleNamespace(models=models))
+    features = torchvision_features()
+    picture = torch.rand(1, 3, 32, 32, requires_grad=True)
+    maps = features(picture)
+    assert asked == ["ImageNet"]
+    assert [tuple(m.shape[1:]) for m in maps] == [
+        (64, 32, 32),
+        (128, 16, 16),
+        (256, 8, 8),
+        (512, 4, 4),
+        (512, 2, 2),
+    ]
+    assert all((m >= 0).all() for m in maps)  # after the ReLUs
+    assert all((m == 0).any() for m in maps)
+    sum(m.sum() for m in maps).backward()
+    assert picture.grad.abs().sum() > 0

@@ -17,12 +17,12 @@ from safetensors.torch import save_file
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from semedit_lite.data.folder import to_bytes, unpack
+from semedit_lite.data.folder import unpack
 from semedit_lite.errors import InputError
 from semedit_lite.faces.parse import NAME as PARSER
 from semedit_lite.faces.parse import face_parser, parse
 from semedit_lite.hub import FILES, digest, find, write_beside
-from semedit_lite.images import resize
+from semedit_lite.images import resize, to_bytes
 from semedit_lite.models.mobilestylegan import ROWS, MobileStyleGAN
 
 GENERATOR = "mobilestylegan-ffhq"

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from semedit_lite.errors import InputError
-from semedit_lite.images import load_layout, load_photo, resize, resize_layout, to_tensor
+from semedit_lite.images import load_layout, load_photo, resize, resize_layout, to_bytes, to_tensor
 from semedit_lite.labels import LabelSet
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -71,11 +71,6 @@ def in_memory(dataset: Dataset, count: int | None = None) -> tuple[Tensor, Tenso
     pairs = [(to_bytes(item["image"]), item["layout"].to(torch.uint8)) for item in items]
     images, layouts = zip(*pairs, strict=True)
     return torch.stack(images), torch.stack(layouts)
-
-
-def to_bytes(image: Tensor) -> Tensor:
-    """[-1, 1] -> uint8."""
-    return ((image.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 def unpack(image: Tensor) -> Tensor:

@@ -22,13 +22,12 @@ STATE, SLIM, GRID, LOG = "state.safetensors", "slim.safetensors", "grid.jpg", "l
 
 
 def prepare(folder: Path, resume: bool) -> None:
-    """Makes a run's folder ready: InputError where it holds a run that would be lost; what killed
-    writes left there is deleted."""
+    """Clears a run's folder, if it is there, of what killed writes left; InputError where it holds
+    a run that would be lost."""
     if not resume and (folder / STATE).exists():
         raise InputError(
             f"'{folder}' holds a run; add --resume, or choose another folder with --out."
         )
-    folder.mkdir(parents=True, exist_ok=True)
     for name in map(Path, (STATE, SLIM, GRID, LOG, *(f"*/{file}" for file in FILES))):
         # the names that `write_beside` gives while it writes
         for left in folder.glob(f"{name.parent}/.{name.stem}-*{name.suffix}"):

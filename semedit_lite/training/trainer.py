@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from semedit_lite.hub import write_beside
+from semedit_lite.images import to_pil
 from semedit_lite.training import checkpoints
 from semedit_lite.training.log import Log
 
@@ -112,6 +114,7 @@ def train(
         raise ValueError("train() needs minutes, steps or both, finite and above 0")
     folder = Path(folder)
     checkpoints.prepare(folder, resume)
+    folder.mkdir(parents=True, exist_ok=True)
     device = next(next(iter(recipe.networks.values())).parameters()).device
     torch.manual_seed(seed)
     average = Average(recipe.networks, recipe.averaged, decay)
@@ -193,10 +196,6 @@ def train(
 
 def save_grid(pictures: Tensor, path: Path, columns: int | None = None) -> None:
     """Pictures (N, 3, H, W) in [-1, 1] as one JPEG; as a square where `columns` is not given."""
-    from PIL import Image
-
-    from semedit_lite.hub import write_beside
-
     n, _, h, w = pictures.shape
     columns = columns or max(1, round(n**0.5))
     rows = -(-n // columns)
@@ -204,8 +203,7 @@ def save_grid(pictures: Tensor, path: Path, columns: int | None = None) -> None:
     for i, picture in enumerate(pictures.cpu().float()):
         y, x = divmod(i, columns)
         sheet[:, y * h : (y + 1) * h, x * w : (x + 1) * w] = picture
-    array = ((sheet.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-    write_beside(path, lambda file: Image.fromarray(array).save(file, "JPEG", quality=90))
+    write_beside(path, lambda file: to_pil(sheet).save(file, "JPEG", quality=90))
 
 
 class Bar:

@@ -51,7 +51,8 @@ class ParserRecipe:
         self.optimisers = {"parser": torch.optim.AdamW(groups, weight_decay=1e-2)}
         self.losses = {"parser": self.loss}
         counts = torch.bincount(self.layouts.flatten().long(), minlength=len(FACE)).double()
-        weight = (counts.sum() / counts) ** 0.25  # gentle: Dice already evens out the classes
+        share = counts.clamp(min=1) / counts.sum()
+        weight = share**-0.25  # gentle: Dice already evens out the classes
         self.class_weight = (weight / weight.mean()).float().to(device)
         draw = torch.ones(len(self.images))
         for part, more in RARE.items():
@@ -95,9 +96,7 @@ class ParserRecipe:
 
     def preview(self, networks: dict[str, nn.Module]) -> Tensor:
         images = self.held_images[:12]
-        found = self.predict(networks, images)
-        pictures = [torch.from_numpy(FACE.colourise(layout)) for layout in found]
-        coloured = unpack(torch.stack(pictures)).permute(0, 3, 1, 2)  # (N, 3, S, S)
+        coloured = FACE.pictures(self.predict(networks, images))
         return torch.stack([images, coloured], 1).flatten(0, 1)
 
     def predict(self, networks: dict[str, nn.Module], images: Tensor) -> Tensor:

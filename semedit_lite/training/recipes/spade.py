@@ -153,10 +153,9 @@ class SpadeRecipe:
         two random styles."""
         gaugan = networks["gaugan"]
         images, layouts = self.held_images[:SHOWN], self.held_layouts[:SHOWN]
-        coloured = [torch.from_numpy(self.labels.colourise(layout)) for layout in layouts]
         own = self.styles(gaugan, images)
         seeded = [self.random_styles(gaugan, 1, seed).expand_as(own) for seed in (0, 1)]
-        columns = [unpack(torch.stack(coloured)).permute(0, 3, 1, 2), images]
+        columns = [self.labels.pictures(layouts), images]
         for z in (own, own.roll(-1, 0), *seeded):
             columns.append(self.paint(gaugan, layouts, z))
         return torch.stack(columns, 1).flatten(0, 1)
