@@ -255,13 +255,14 @@ def build(page: gr.Blocks) -> None:
     settings = [style, style_seed, blend, session]
     shown = [canvas, before, result, scores, session]
     quiet = {"show_progress": "hidden", **app.MODEL}
+    opening = {**quiet, "show_progress": "minimal", "show_progress_on": result}
     private_now = {"api_visibility": "private", "show_progress": "hidden"}  # beside the models
     private = {"api_visibility": "private", **quiet}
 
     page.load(sentences(generate), [seed, *settings], shown, api_name="start", **private)
-    seed.submit(sentences(generate), [seed, *settings], shown, api_name="generate", **quiet)
-    new.click(sentences(random_face), settings, [*shown, seed], api_name="random_face", **quiet)
-    own = photo.upload(sentences(upload), [photo, *settings], shown, api_name="open", **quiet)
+    seed.submit(sentences(generate), [seed, *settings], shown, api_name="generate", **opening)
+    new.click(sentences(random_face), settings, [*shown, seed], api_name="random_face", **opening)
+    own = photo.upload(sentences(upload), [photo, *settings], shown, api_name="open", **opening)
     own.success(lambda: None, None, seed, queue=False, **private_now)  # no seed made this face
     reference_photo.upload(
         sentences(reference),

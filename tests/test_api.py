@@ -29,10 +29,17 @@ SEED = 24
 SKIPPED = {"__type__": "update"}  # what Gradio sends for "leave it as it is"
 
 
+def joined(address, **options) -> "gradio_client.Client":
+    """A client with a session of its own."""
+    return gradio_client.Client(address, verbose=False, analytics_enabled=False, **options)
+
+
 @pytest.fixture(scope="module")
 def client(studio, tmp_path_factory):
     folder = tmp_path_factory.mktemp("downloads")
-    return gradio_client.Client(studio, verbose=False, download_files=folder)
+    return gradio_client.Client(
+        studio, verbose=False, analytics_enabled=False, download_files=folder
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +118,7 @@ def test_the_style_of_another_photo(client, face, tmp_path):
 
 
 def test_sessions_do_not_see_each_other(client, studio, face):
-    stranger = gradio_client.Client(studio, verbose=False)
+    stranger = joined(studio)
     stranger.predict(seed=12, api_name="/generate")
     client.predict(seed=SEED, api_name="/generate")
     result, _ = client.predict(data_url(face[1]), api_name="/paint")  # nothing changed: the face
@@ -327,7 +334,9 @@ def test_photos_do_not_outlive_the_studio(face, tmp_path):
             except httpx.TransportError:
                 assert time.monotonic() < deadline, "the Studio does not start"
                 time.sleep(0.1)
-        stranger = gradio_client.Client(f"http://127.0.0.1:{port}", verbose=False)
+        stranger = gradio_client.Client(
+            f"http://127.0.0.1:{port}", verbose=False, analytics_enabled=False
+        )
         stranger.predict(gradio_client.handle_file(tmp_path / "me.png"), api_name="/open")
         (private,) = folder.glob("semedit-*")
         assert private.stat().st_mode & 0o777 == 0o700

@@ -257,7 +257,9 @@ function use(name) {
 
 function choose(id) {
   ink = id;
-  part("palette").querySelector(`[value="${id}"]`).checked = true;
+  const palette = part("palette"), input = palette.querySelector(`[value="${id}"]`), swatch = input.parentElement;
+  input.checked = true;
+  palette.scrollLeft = swatch.offsetLeft - (palette.clientWidth - swatch.offsetWidth) / 2; // a row, on phones
   say(named(id));
 }
 
