@@ -1,5 +1,6 @@
 """The faces domain: by seed, in any order, from the cache or not; mirrored rightly."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from safetensors.torch import save_file
 
 from semedit_lite.data import faces as generated
 from semedit_lite.data import warps
-from semedit_lite.data.faces import Bank, Faces, bank, cache_path, faces
+from semedit_lite.data.faces import Bank, Faces, bank, cache_path, face_generator, faces, mixed_rows
 from semedit_lite.errors import InputError
 from semedit_lite.labels import FACE
 
@@ -121,6 +122,16 @@ def test_faces_are_painted_on_the_device(tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         Faces(1, 8, folder=tmp_path, device="meta")
     assert devices == ["meta", "meta"]
+
+
+def test_mixed_rows() -> None:
+    """One style for even seeds, two for odd ones; made where the network is."""
+    rows = mixed_rows(face_generator(), [4, 5])
+    styles = [len(row.unique(dim=0)) for row in rows]
+    assert rows.shape == (2, 16, 512)
+    assert styles == [1, 2]
+    elsewhere = copy.deepcopy(face_generator()).to("meta")
+    assert mixed_rows(elsewhere, [4, 5]).device.type == "meta"
 
 
 def test_flip_swaps_left_and_right() -> None:
