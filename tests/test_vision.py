@@ -39,7 +39,10 @@ def test_missing_operators_are_declared(tmp_path):
 
 def test_other_errors_stay(tmp_path):
     (tmp_path / "torchvision").mkdir()
-    (tmp_path / "torchvision" / "__init__.py").write_text("raise RuntimeError('disk on fire')")
+    (tmp_path / "torchvision" / "__init__.py").write_text(
+        "print('imported')\nraise RuntimeError('disk on fire')"
+    )
     done = run("load()", tmp_path)
     assert done.returncode != 0
+    assert done.stdout.split() == ["imported"]  # and not a second time
     assert "disk on fire" in done.stderr
