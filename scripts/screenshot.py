@@ -5,17 +5,16 @@ python scripts/screenshot.py [docs/studio.png]
 
 import importlib
 import io
-import shutil
 import sys
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from semedit_lite.bench_studio import chromium
 from semedit_lite.ui import app
 
 ROOT = Path(__file__).parent.parent
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 FRINGE = (
     [(80, 92), (92, 70), (128, 56), (164, 70), (178, 96)],
     [(84, 94), (104, 76), (128, 72), (156, 78), (174, 98)],
@@ -45,7 +44,7 @@ def main(target: Path) -> None:
     studio = importlib.import_module("studio").build()
     _, url, _ = app.launch(studio, None, prevent_thread_lock=True, quiet=True)
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
+        browser = chromium(driver)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(url)
         page.locator("#result img").wait_for(timeout=120_000)

@@ -14,8 +14,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from semedit_lite.errors import InputError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
 
 
 @contextmanager
@@ -85,7 +89,7 @@ def work_with(address: str) -> tuple[int, int]:
 
     side = math.isqrt(MAX_PIXELS)
     with tempfile.TemporaryDirectory() as folder:
-        client = Client(address, verbose=False, download_files=folder)
+        client = Client(address, verbose=False, analytics_enabled=False, download_files=folder)
         _, face, *_ = client.predict(seed=1, api_name="/generate")
         photo = Path(folder) / "photo.jpg"
         Image.open(face).convert("RGB").resize((side, side)).save(photo)
@@ -99,6 +103,13 @@ def work_with(address: str) -> tuple[int, int]:
             return saved.size
 
 
+def chromium(driver: "Playwright") -> "Browser":
+    """A browser without a window, that asks nobody: the system's, or the one playwright brought."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    return driver.chromium.launch(executable_path=found, args=quiet)
+
+
 def studio_stroke(device: str) -> Callable[[], float]:
     """From the end of a stroke to the new picture on the page, in a real browser, in ms."""
     from playwright.sync_api import sync_playwright
@@ -107,9 +118,7 @@ def studio_stroke(device: str) -> Callable[[], float]:
     atexit.register(stack.close)
     _, address = stack.enter_context(_studio())
     driver = stack.enter_context(sync_playwright())
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=quiet)
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = chromium(driver).new_page(viewport={"width": 1280, "height": 900})
     page.goto(address)
     page.wait_for_selector("#result img", timeout=120_000)
     canvas = page.locator("#canvas canvas").first

@@ -153,7 +153,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from semedit_lite.evaluation import report
     from semedit_lite.evaluation.run import evaluate as score
 
-    score(arguments.name, arguments.count, arguments.data)
+    score(arguments.name, arguments.count, arguments.data, device=arguments.device)
     report.update()
 
 
@@ -368,6 +368,7 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("name", metavar="NAME", help="of weights")
     own.add_argument("-n", "--count", type=_positive, help="faces, where it takes generated ones")
     own.add_argument("--data", type=Path, help="folder that keeps these faces")
+    shared(own)
 
     own = add(verbs, "bench", bench)
     own.add_argument("names", metavar="NAME", nargs="*", help="of measurements (all)")

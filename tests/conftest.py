@@ -3,7 +3,6 @@
 import importlib
 import os
 import random
-import shutil
 import sys
 from pathlib import Path
 
@@ -60,17 +59,17 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def browser():
-    """A headless Chromium: the system's, or the one that playwright brought."""
+    """A headless Chromium."""
     playwright = pytest.importorskip("playwright.sync_api")
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    from semedit_lite.bench_studio import chromium
+
     with playwright.sync_playwright() as driver:
         try:
-            chromium = driver.chromium.launch(executable_path=found, args=quiet)
+            browser = chromium(driver)
         except playwright.Error as error:
             pytest.skip(f"no Chromium: {str(error).splitlines()[0]}")
-        yield chromium
-        chromium.close()
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")
