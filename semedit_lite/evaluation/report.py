@@ -48,10 +48,14 @@ def bench_table(report: dict[str, Any]) -> str:
     rows: Rows = {}
     for result in report["results"].values():
         unit = result["unit"]
+        median, low, high = (
+            f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+            for value in (result["median"], result["low"], result["high"])
+        )
         aim = f"≤ {result['aim']:g} {unit}" if result["aim"] is not None else None
         rows[result["what"]] = {
-            "median": f"{result['median']:.3g} {unit}",
-            "10 to 90 % of runs": f"{result['low']:.3g} – {result['high']:.3g}",
+            "median": f"{median} {unit}",
+            "10 to 90 % of runs": f"{low} – {high}",
             "aim": aim,
         }
     machine = report["machine"]
