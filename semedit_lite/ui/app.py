@@ -57,7 +57,7 @@ def launch(app: "gr.Blocks", port: int | None = PORT, *, browser: bool = False, 
     page; `options` are those of `gr.Blocks.launch`. InputError where the port is taken."""
     _refuse_links()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the photos are deleted
+        signal.signal(signal.SIGTERM, _leave)
     app.queue(max_size=16, api_open=False)  # no way around the queue
     settings = {
         "server_name": "127.0.0.1",
@@ -79,6 +79,13 @@ def launch(app: "gr.Blocks", port: int | None = PORT, *, browser: bool = False, 
         if port is None:
             raise
         raise InputError(f"Port {port} is taken; choose another with --port.") from None
+
+
+def _leave(*_: Any) -> None:
+    """Ends the process in order, so that `private_folder` is deleted; a second signal, as `timeout`
+    sends, does not disturb that."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit()
 
 
 def _refuse_links() -> None:
