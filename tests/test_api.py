@@ -125,6 +125,20 @@ def test_sessions_do_not_see_each_other(client, studio, face):
     assert np.array_equal(pixels(result), np.asarray(face[0]))
 
 
+def test_two_visitors_keep_their_own_photos(client, studio, face, tmp_path):
+    stranger, befores = joined(studio), {}
+    for visitor, angle in ((client, 0), (stranger, 15)):
+        photo = tmp_path / f"{angle}.png"
+        face[0].resize((400, 400)).rotate(angle, fillcolor="red").save(photo)
+        canvas, before, *_ = visitor.predict(gradio_client.handle_file(photo), api_name="/open")
+        befores[visitor] = canvas, pixels(before)
+    (_, mine), (_, theirs) = befores.values()
+    assert not np.array_equal(mine, theirs)
+    for visitor, (canvas, before) in befores.items():
+        result, _ = visitor.predict(canvas, api_name="/paint")  # nothing changed: the photo
+        assert np.array_equal(pixels(result), before)
+
+
 def test_a_stroke_on_a_picture_that_was_replaced_paints_nothing(client, studio, face):
     old, *_ = client.predict(seed=SEED, api_name="/generate")
     new, *_ = client.predict(seed=12, api_name="/generate")
@@ -341,6 +355,8 @@ def test_photos_do_not_outlive_the_studio(face, tmp_path):
         (private,) = folder.glob("semedit-*")
         assert private.stat().st_mode & 0o777 == 0o700
         assert any(private.rglob("me.png"))
+        for k in range(3000):  # so that the deletion takes its time
+            (private / str(k)).touch()
     finally:
         while server.poll() is None:  # again and again: some who stop a process repeat themselves
             server.send_signal(signal.SIGTERM)
