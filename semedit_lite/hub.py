@@ -38,7 +38,10 @@ def write_beside(path: str | Path, write: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem}-{secrets.token_hex(8)}{path.suffix}")
     try:
+        beside.touch()
+        mode = beside.stat().st_mode  # the user's umask; safetensors would keep its files private
         write(beside)
+        beside.chmod(mode)
         with open(beside, "r+b") as file:  # Windows flushes only what may be written
             os.fsync(file.fileno())
         os.replace(beside, path)
