@@ -129,7 +129,7 @@ def paint(canvas, style, style_seed, blend, session):
     "seed" or "photo" (that of /reference; before, the face's own); `blend` keeps the opened picture
     outside the region that was changed.
     """
-    if document_of(canvas) not in (None, session.key) and session.key is not None:
+    if session.key is not None and document_of(canvas) not in (None, session.key):
         return gr.skip(), gr.skip()  # a last stroke on a picture that another has replaced
     result = repainted(canvas, style, style_seed, blend, session)
     return served(result), result.scores

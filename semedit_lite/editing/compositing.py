@@ -46,14 +46,15 @@ def match_colours(picture: Tensor, base: Tensor, before: Tensor, after: Tensor) 
     where there are none. A class that `base` does not show keeps the picture's colours.
     """
     batch, height, width = after.shape
-    rows, columns = (torch.arange(n) * GRID // n for n in (height, width))
+    item, y, x = (torch.arange(n, device=after.device) for n in after.shape)
+    row, column = y[:, None] * GRID // height, x * GRID // width  # of the grid
     labels, kind = after.unique(return_inverse=True)
     groups = batch * len(labels)  # a class of a picture is a group, a group has GRID x GRID cells
-    group = kind + len(labels) * torch.arange(batch)[:, None, None]
-    cell = (group * GRID + rows[:, None]) * GRID + columns  # (B, H, W)
+    group = kind + len(labels) * item[:, None, None]
+    cell = (group * GRID + row) * GRID + column  # (B, H, W)
     known = ~changed(before, after)
     difference = (base - picture).permute(0, 2, 3, 1)[known]  # (N, 3)
-    sums = torch.zeros(groups * GRID**2, 4)  # of the differences, and how many they are
+    sums = difference.new_zeros(groups * GRID**2, 4)  # of the differences, and how many they are
     sums.index_add_(0, cell[known], F.pad(difference, (0, 1), value=1.0))
     sums = sums.view(groups, GRID, GRID, 4).permute(0, 3, 1, 2)
     sums = _smooth(sums, GRID // 3) + 1e-3 * sums.mean((2, 3), keepdim=True)
