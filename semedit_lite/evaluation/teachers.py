@@ -14,8 +14,9 @@ from semedit_lite.errors import InputError
 
 MISSING = "SEMEDIT_TEACHERS is not set"
 NETS = {  # what they are, for those who read the figures and cannot have them
-    "independent judge": "a 19-class face parser of 2.9 M parameters, trained apart from ours but on "
-    "the same photos (by its own description accuracy .922, mIoU .676 on 120 others); not public",
+    "independent judge": "a 19-class face parser of 2.9 M parameters, trained apart from ours but "
+    "on the same photos (by its own description accuracy .922, mIoU .676 on 120 others); "
+    "not public",
     "LPIPS": "version 0.1 on SqueezeNet: not to be compared with published values, which are on "
     "AlexNet or VGG",
     "Fréchet and kernel distance": "1280 features of an ImageNet MobileNetV2: neither FID nor KID",
