@@ -295,6 +295,22 @@ def test_lite_fits_into_five_megabytes(size, upsampling):
     assert sum(x.numel() for x in network.state_dict().values()) <= 2_500_000
 
 
+def test_the_larger_lite_painter_can_start_from_the_smaller_ones_weights():
+    with torch.device("meta"):
+        shapes = [
+            {
+                key: value.shape
+                for key, value in GauGAN(
+                    classes=19, size=size, upsampling=upsampling, **PRESETS["lite"]
+                )
+                .state_dict()
+                .items()
+            }
+            for size, upsampling in ((64, "normal"), (128, "more"))
+        ]
+    assert shapes[0] == shapes[1]
+
+
 def test_saved_and_loaded_it_paints_the_same(tmp_path):
     network, layout, z = tiny(), halves(32), torch.randn(1, 3)
     network.save_pretrained(tmp_path / "net", dtype=torch.float32)

@@ -285,6 +285,19 @@ def test_minutes_end_a_run(tmp_path: Path) -> None:
         train(ToyRecipe(), tmp_path / "other")
 
 
+def test_minutes_are_those_of_the_given_clock(tmp_path: Path) -> None:
+    class Slow(ToyRecipe):
+        seconds = 0.0
+
+        def batch(self, step: int) -> dict[str, torch.Tensor]:
+            self.seconds += 20
+            return super().batch(step)
+
+    recipe = Slow()
+    train(recipe, tmp_path, minutes=2, now=lambda: recipe.seconds, every=1e9, show=False)
+    assert log.read(tmp_path / "log.jsonl")[-1]["step"] == 6
+
+
 def test_average_follows(tmp_path: Path) -> None:
     network = nn.Linear(2, 2)
     average = Average({"n": network}, ("n",), decay=0.5)

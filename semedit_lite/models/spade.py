@@ -24,7 +24,9 @@ from semedit_lite.models.layers import initialise, plain_norm, spectral_norm
 # `lite` is made for two CPU cores: a cap on the channels, and hidden maps that shrink with the
 # network (128 of them would be most of its cost). Both norms are "batch": instance norm takes the
 # mean colour out of picture and style, and with it what most tells one style from another. The
-# price is statistics, which a training must renew for its averaged weights.
+# price is statistics, which a training must renew for its averaged weights. A style is colours and
+# light, for which 64 pixels are enough at any size; and so the networks for 64 and 128 pixels have
+# the same weights, and the larger one starts from the smaller one's.
 PRESETS = {
     "lite": {
         "width": 32,
@@ -32,6 +34,7 @@ PRESETS = {
         "hidden": 32,
         "norm": "batch",
         "z_dim": 64,
+        "encoder_size": 64,
         "encoder_width": 16,
         "encoder_norm": "batch",
     },
@@ -41,6 +44,7 @@ PRESETS = {
         "hidden": 128,
         "norm": "batch",
         "z_dim": 256,
+        "encoder_size": 256,
         "encoder_width": 64,
         "encoder_norm": "instance",
     },
@@ -261,6 +265,7 @@ class GauGAN(nn.Module, Pretrained):
         max_width: int = 1024,
         hidden: int = 128,
         norm: str = "batch",
+        encoder_size: int | None = None,  # None: the picture's, at most the official 256
         encoder_width: int = 64,
         encoder_norm: str = "instance",
     ) -> None:
@@ -278,7 +283,7 @@ class GauGAN(nn.Module, Pretrained):
             norm=norm,
         )
         self.encoder = StyleEncoder(
-            size=min(size, 256),
+            size=encoder_size or min(size, 256),
             z_dim=z_dim,
             width=encoder_width,
             max_width=max_width,

@@ -100,14 +100,16 @@ def train(
     decay: float = 0.999,
     every: float = 120.0,
     show: bool = True,
+    now: Callable[[], float] = time.monotonic,
 ) -> dict[str, nn.Module]:
     """Trains until `steps` in all or for `minutes` more, whichever comes first.
 
     `folder` receives state.safetensors, log.jsonl, grid.jpg and the exported checkpoint; these
     are renewed each `every` seconds and at the end, when slim.safetensors is added, to go on with
     elsewhere. `resume` goes on from the folder's state, `start` from such a slim file. Returns the
-    networks, averaged where averages are kept. InputError where the folder holds a run that is
-    not to be resumed.
+    networks, averaged where averages are kept. `now` tells the seconds that `minutes` are
+    counted in; by `time.process_time` trainings compare on a machine that has other work too.
+    InputError where the folder holds a run that is not to be resumed.
     """
     limits = [limit for limit in (minutes, steps) if limit is not None]
     if not limits or not all(0 < limit < math.inf for limit in limits):
@@ -134,7 +136,7 @@ def train(
     log = Log(folder / checkpoints.LOG, clock["step"])
     log.describe(clock, recipe.settings)
     first_rates = {key: [g["lr"] for g in o.param_groups] for key, o in recipe.optimisers.items()}
-    began, before = time.monotonic(), clock["seconds"]
+    began, before = now(), clock["seconds"]
     limit = before + 60 * minutes if minutes is not None else math.inf
     fast = has_fast_bfloat16(device)
 
@@ -177,15 +179,15 @@ def train(
             sums[term] = [total + float(value), count + 1]
         clock["step"] += 1
         clock["images"] += recipe.batch_size
-        clock["seconds"] = before + time.monotonic() - began
+        clock["seconds"] = before + now() - began
         average.update(earlier + clock["step"])
         bar.update(clock, latest)
         if clock["step"] % LOGGED == 0:
             log.write(clock | {term: total / count for term, (total, count) in sums.items()})
             sums = {}
-        if time.monotonic() - written > every:
+        if now() - written > every:
             checkpoint()
-            written = time.monotonic()
+            written = now()
     checkpoint()
     slim = folder / checkpoints.SLIM
     checkpoints.save(slim, *parts, clock | {"earlier": earlier}, slim=True)
