@@ -2,7 +2,9 @@
 
 A checkpoint is a folder with `model.safetensors`, `config.json` (the constructor's arguments) and
 a card. `from_pretrained(NAME)` looks for it as a path, among the bundled weights, in the Hub's
-cache, on the Hub (`semedit/NAME` at the revision pinned below), in this order.
+cache, on the Hub (`semedit/NAME` as pinned below), in this order. With SEMEDIT_WEIGHTS=hub, which
+Spaces set, the cache and the Hub come before the bundled weights; `notes()` says where these had to
+stand in.
 """
 
 import hashlib
@@ -10,25 +12,37 @@ import inspect
 import json
 import os
 import secrets
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from semedit_lite import download
+from semedit_lite.download import OWNER, HubError
 from semedit_lite.errors import InputError
 
 BUNDLED = Path(__file__).parent / "weights"
 FILES = ("model.safetensors", "config.json")
-REVISIONS: dict[str, str] = {}  # NAME -> commit on the Hub, once it is published
 
 
-def offline() -> bool:
-    """True where the user refused the network, by OFFLINE=1 or the Hub's own HF_HUB_OFFLINE=1."""
-    return any(os.environ.get(key, "0") not in ("", "0") for key in ("OFFLINE", "HF_HUB_OFFLINE"))
+class Pin(NamedTuple):
+    """What was published: the commit on the Hub, and the SHA-256 of each of FILES."""
+
+    revision: str
+    weights: str
+    config: str
+
+
+PINS: dict[str, Pin] = {}  # NAME -> what `semedit push NAME` printed
+
+_fallbacks: dict[str, HubError] = {}  # NAME -> why the bundled weights stand in for the Hub's
+_one_at_a_time = threading.Lock()
 
 
 def write_beside(path: str | Path, write: Callable[[Path], None]) -> None:
@@ -51,42 +65,108 @@ def write_beside(path: str | Path, write: Callable[[Path], None]) -> None:
 
 def find(name: str | Path) -> Path:
     """The folder that holds the checkpoint NAME; InputError says how to get it where it is not."""
-    for folder in (Path(name), BUNDLED / str(name)):
-        if folder.is_dir():
-            if all((folder / file).is_file() for file in FILES):
-                return folder
-            raise InputError(f"'{folder}' is no checkpoint: it needs {' and '.join(FILES)}.")
-    if str(name) in REVISIONS:
-        return _from_hub(str(name))
-    known = sorted(f.name for f in BUNDLED.glob("*") if (f / FILES[0]).is_file())
+    if Path(name).is_dir():
+        return _whole(Path(name))
+    name, bundled = str(name), BUNDLED / name
+    if bundled.is_dir():
+        hub_first = os.environ.get("SEMEDIT_WEIGHTS") == "hub"
+        return (_before_bundled(name) if hub_first else None) or _whole(bundled)
+    if name in PINS:
+        return cached(name) or _fetch(name)
+    known = sorted({f.parent.name for f in BUNDLED.glob(f"*/{FILES[0]}")} | set(PINS))
     raise InputError(
-        f"There are no weights '{name}'; bundled are {', '.join(known) or 'none'}. "
+        f"There are no weights '{name}'; there are {', '.join(known) or 'none'}. "
         f"`semedit train` makes your own; pass the folder it wrote."
     )
 
 
-def _from_hub(name: str) -> Path:
+def notes() -> list[str]:
+    """One sentence for each of the weights that SEMEDIT_WEIGHTS=hub wanted and that were taken from
+    the package instead."""
+    return [
+        f"The weights '{name}' come with the app: {error.reason}."
+        for name, error in list(_fallbacks.items())
+    ]
+
+
+def _whole(folder: Path) -> Path:
+    if all((folder / file).is_file() for file in FILES):
+        return folder
+    raise InputError(f"'{folder}' is no checkpoint: it needs {' and '.join(FILES)}.")
+
+
+def _before_bundled(name: str) -> Path | None:
+    """The Hub's weights NAME, or None where they cannot be had. That is found out once in the life
+    of the process, for all weights where the Hub is silent: an app must start in time."""
+    with _one_at_a_time:
+        if name in _fallbacks:
+            return None
+        silent = next((error for error in _fallbacks.values() if error.silent), None)
+        try:
+            if name not in PINS:
+                raise HubError(
+                    name, "they are not on the Hub yet", "`semedit push` puts them there"
+                )
+            folder = cached(name)
+            if folder is None and silent:
+                raise silent
+            return folder or _fetch(name)
+        except HubError as error:
+            _fallbacks[name] = error
+            return None
+
+
+# The Hub --------------------------------------------------------------------------------------
+
+
+def cached(name: str) -> Path | None:
+    """The folder in the Hub's cache that holds the pinned weights NAME; None where there is none.
+    Files that are not the pinned ones are deleted."""
+    folder = _cache(name)
+    for file, pinned in zip(FILES, PINS[name][1:], strict=True):
+        path = folder / file
+        if not path.is_file():
+            return None
+        if digest(path) != pinned:
+            with suppress(OSError):  # a cache that may only be read
+                path.unlink()
+            return None
+    return folder
+
+
+def _cache(name: str) -> Path:
     try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub import constants
     except ImportError:
-        raise InputError("To fetch weights, `pip install huggingface_hub`.") from None
-    try:
-        folder = snapshot_download(
-            f"semedit/{name}",
-            revision=REVISIONS[name],
-            allow_patterns=list(FILES),
-            local_files_only=offline(),
-        )
-    except LocalEntryNotFoundError:
-        raise InputError(
-            f"The weights '{name}' are not on this machine and the network is off; "
-            f"run `semedit weights fetch {name}` where there is one."
+        raise HubError(
+            name, "huggingface_hub is not installed", "`pip install huggingface_hub`"
         ) from None
-    except HfHubHTTPError as error:
-        why = " ".join(str(error).split())[:200]
-        raise InputError(f"The weights '{name}' could not be fetched ({why}).") from None
-    return Path(folder)
+    return Path(
+        constants.HF_HUB_CACHE, f"models--{OWNER}--{name}", "snapshots", PINS[name].revision
+    )
+
+
+def _fetch(name: str) -> Path:
+    """Downloads the pinned weights NAME into the Hub's cache: FILES and nothing else, each kept
+    only if its digest is the pinned one."""
+    folder = _cache(name)
+    for file, pinned in zip(FILES, PINS[name][1:], strict=True):
+        content = download.get(name, PINS[name].revision, file)
+        if hashlib.sha256(content).hexdigest() != pinned:
+            raise HubError(
+                name,
+                f"{file} on the Hub is not the one that was published",
+                "update semedit, and report it if that does not help",
+            )
+        try:
+            write_beside(folder / file, lambda path, content=content: path.write_bytes(content))
+        except OSError as error:
+            raise HubError(
+                name,
+                f"they could not be kept ({error.strerror}: '{error.filename}')",
+                "make room, or let HF_HOME name another folder",
+            ) from None
+    return folder
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -177,16 +257,6 @@ class Pretrained:
         write_beside(folder / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
         if card is not None:
             write_beside(folder / "README.md", lambda path: path.write_text(card, encoding="utf-8"))
-
-    def push_to_hub(self, name: str, folder: str | Path, token: str | None = None) -> str:
-        """Uploads a saved folder as `semedit/NAME`; returns the commit to pin in REVISIONS."""
-        if offline():
-            raise InputError("OFFLINE=1 refuses the network; unset it to publish weights.")
-        from huggingface_hub import HfApi
-
-        api = HfApi(token=token)
-        api.create_repo(f"semedit/{name}", exist_ok=True)
-        return api.upload_folder(repo_id=f"semedit/{name}", folder_path=folder).oid
 
 
 def parameters(model: nn.Module) -> int:
