@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from semedit_lite import hub
+from semedit_lite import download, hub
 from semedit_lite.errors import InputError
 
 
@@ -142,7 +142,7 @@ def test_offline(variables, expected, monkeypatch):
         monkeypatch.delenv(key, raising=False)
     for key, value in variables.items():
         monkeypatch.setenv(key, value)
-    assert hub.offline() is expected
+    assert download.offline() is expected
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path):

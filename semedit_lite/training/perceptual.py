@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semedit_lite import losses
+from semedit_lite.download import offline
 from semedit_lite.errors import InputError
-from semedit_lite.hub import offline, read_weights
+from semedit_lite.hub import read_weights
 from semedit_lite.vision import import_torchvision
 
 SOURCES = ("auto", "teachers", "torchvision", "none")
