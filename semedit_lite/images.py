@@ -19,7 +19,7 @@ from torch import Tensor
 
 from semedit_lite.errors import InputError
 from semedit_lite.hub import write_beside
-from semedit_lite.labels import LabelSet
+from semedit_lite.labels import IGNORE, LabelSet
 
 Source = str | Path | bytes | BinaryIO | Image.Image
 Size = int | tuple[int, int]  # side, or (height, width)
@@ -70,31 +70,110 @@ def load_photo(source: Source) -> Image.Image:
 def load_layout(
     source: Source, labels: LabelSet, size: Size | None = None, *, resize: bool = False
 ) -> Tensor:
-    """A layout from a PNG whose pixel values are class ids -> (1, H, W) long.
+    """A layout from a PNG -> (1, H, W) long.
+
+    The pixel values of a grey or palette image, of 8 or 16 bits, are class ids. A colour picture is
+    taken by its colours, if each pixel has one of `labels`, and so is a palette image that holds
+    these colours in another order, as programs that optimise files leave them.
 
     `size` is the size it must have; only with `resize` is a layout of the same shape but another
-    size resized (nearest neighbour). InputError for any other picture, size or id.
+    size resized (nearest neighbour). InputError for any other picture, colour, size or id.
     """
-    image = _open(source, ("PNG",))
-    if image.mode not in ("P", "L", "1", "I;16"):
+    return read_layout(source, labels, size, resize=resize)[0]
+
+
+def read_layout(
+    source: Source, labels: LabelSet, size: Size | None = None, *, resize: bool = False
+) -> tuple[Tensor, str]:
+    """As `load_layout`, and a sentence for the user where the palette is one of unknown colours
+    and the pixel values were taken as ids all the same; otherwise an empty one."""
+    image = _open(source, FORMATS)
+    if image.format not in ("PNG", None):
         raise InputError(
-            "The layout is a colour picture; save it as a PNG whose pixel values are class ids "
-            "(a palette or grey image, as `semedit parse` writes)."
+            f"A layout is a PNG, and this is a {image.format}, which need not keep each pixel's "
+            "class as it is; draw it again and save it as a PNG."
         )
     try:
-        ids = np.array(image).astype(np.int64)
-    except Exception:
+        image.load()
+        ids, note = _class_ids(image, labels)
+    except InputError:
+        raise
+    except Exception:  # as above
         raise InputError(DAMAGED) from None
-    layout = labels.check(torch.from_numpy(ids)[None])  # (1, H, W)
+    layout = labels.check(torch.from_numpy(ids.astype(np.int64))[None])  # (1, H, W)
     if size is None:
-        return layout
+        return layout, note
     height, width = (size, size) if isinstance(size, int) else size
     h, w = layout.shape[-2:]
     if (h, w) == (height, width):
-        return layout
+        return layout, note
     if not resize or h * width != w * height:
         raise InputError(f"The layout is {w}×{h} pixels, but {width}×{height} are needed.")
-    return resize_layout(layout, (height, width))
+    return resize_layout(layout, (height, width)), note
+
+
+def _class_ids(image: Image.Image, labels: LabelSet) -> tuple[np.ndarray, str]:
+    """The class ids (H, W) of a decoded image, unchecked where they are its pixel values, and the
+    note of `read_layout`."""
+    if image.mode == "P":
+        values = np.array(image)
+        used = np.unique(values)
+        palette = np.zeros((256, 3), np.uint8)
+        entries = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        palette[: len(entries)] = entries
+        meant = _by_colour(palette, labels)  # (256,)
+        known = meant[used]
+        named = (known >= 0) & (known != IGNORE)  # many a palette has white somewhere
+        if (known == used)[named].all():  # the set's own palette, or an unknown one
+            return values, "" if named.any() else _unknown_palette(labels)
+        if (known >= 0).all():
+            return meant[values], ""
+        if np.isin(values, used[named]).mean() > 0.5:  # its colours and blends of them
+            raise _smoothed(meant[values], labels)
+        return values, _unknown_palette(labels)
+    if image.mode in ("L", "1") or image.mode.startswith("I"):
+        return np.array(image), ""
+    if image.has_transparency_data:
+        opaque = np.array(image.convert("RGBA").getchannel("A")) == 255
+        if not opaque.all():
+            raise InputError(
+                f"{_percent(~opaque)} of the layout's pixels are transparent; give each the colour "
+                "of a class and save it without transparency."
+            )
+        if image.mode == "LA":
+            return np.array(image.getchannel("L")), ""
+    ids = _by_colour(np.array(image.convert("RGB")), labels)
+    if (ids < 0).any():
+        raise _smoothed(ids, labels)
+    return ids, ""
+
+
+def _by_colour(colours: np.ndarray, labels: LabelSet) -> np.ndarray:
+    """uint8 (..., 3) -> the ids (...) of the classes with these colours, -1 where there is none."""
+    packed = colours.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
+    ids = np.full(packed.shape, -1, np.int16)
+    for value, (r, g, b) in ((IGNORE, (255, 255, 255)), *enumerate(labels.colours)):
+        ids[packed == 65536 * r + 256 * g + b] = value
+    return ids
+
+
+def _unknown_palette(labels: LabelSet) -> str:
+    return (
+        f"The layout's colours are not those of '{labels.name}'; its pixel values were taken as "
+        "class ids."
+    )
+
+
+def _smoothed(ids: np.ndarray, labels: LabelSet) -> InputError:
+    return InputError(
+        f"The layout is a colour picture, and {_percent(ids < 0)} of its pixels have none of the "
+        f"colours of '{labels.name}'; draw and scale it without smoothing (anti-aliasing) and save "
+        "it as a PNG, not as a JPEG."
+    )
+
+
+def _percent(mask: np.ndarray) -> str:
+    return f"{max(0.01, 100 * mask.mean()):.3g} %"
 
 
 def _open(source: Source, formats: tuple[str, ...]) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import struct
 import zlib
 
@@ -259,9 +260,7 @@ def test_a_layout_comes_back_as_it_was():
 def test_layouts_that_are_refused():
     with pytest.raises(InputError, match=r"\[19\].*0 to 18"):
         images.load_layout(layout_png(np.full((8, 8), 19)), FACE)
-    with pytest.raises(InputError, match="colour picture"):
-        images.load_layout(encoded(Image.fromarray(BLOCKS)), FACE)
-    with pytest.raises(InputError, match="not a picture"):
+    with pytest.raises(InputError, match="this is a JPEG"):
         images.load_layout(encoded(Image.new("L", (8, 8)), "JPEG"), FACE)
     with pytest.raises(InputError, match="cut off"):
         images.load_layout(layout_png(np.random.randint(0, 19, (64, 64)))[:900], FACE)
@@ -269,6 +268,95 @@ def test_layouts_that_are_refused():
         images.load_layout(layout_png(np.zeros((16, 16))), FACE, size=8)
     with pytest.raises(InputError, match="16×8 pixels, but 8×8"):
         images.load_layout(layout_png(np.zeros((8, 16))), FACE, size=8, resize=True)
+
+
+EVERY = np.arange(19).repeat(4).reshape(4, 19)  # each class once in a row
+
+
+def coloured(ids: np.ndarray, mode: str = "RGB") -> Image.Image:
+    return FACE.to_pil(torch.from_numpy(ids)).convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_colour_picture_in_the_sets_colours_is_a_layout(mode):
+    ids = EVERY.copy()
+    ids[0, 0] = IGNORE
+    found, note = images.read_layout(encoded(coloured(ids, mode)), FACE)
+    assert (found[0].numpy() == ids).all()
+    assert note == ""
+
+
+def test_smoothed_edges_are_refused_with_how_many_they_are():
+    sharp = coloured(EVERY.repeat(8, 1))  # 152 pixels wide; all edges are upright
+    smooth = sharp.resize((100, 4), Image.Resampling.BILINEAR)
+    colours = np.asarray(smooth).reshape(-1, 3).tolist()
+    off = np.mean([tuple(colour) not in FACE.colours for colour in colours])
+    assert 0.05 < off < 0.5
+    for image in (smooth, smooth.quantize(128)):  # the second with a palette of blended colours
+        with pytest.raises(InputError, match=r"% of its pixels.*without smoothing") as caught:
+            images.load_layout(encoded(image), FACE)
+        percent = float(re.search(r"([\d.]+) %", str(caught.value))[1])
+        assert percent == pytest.approx(100 * off, rel=0.05)
+    almost = np.array(coloured(np.zeros((500, 500), int)))
+    almost[0, 0] += 1
+    with pytest.raises(InputError, match=r" 0\.01 % of"):  # never "0 %"
+        images.load_layout(encoded(Image.fromarray(almost)), FACE)
+
+
+def test_a_photo_is_no_layout():
+    with pytest.raises(InputError, match="100 % of its pixels have none of the colours of 'face'"):
+        images.load_layout(encoded(Image.fromarray(BLOCKS)), FACE)
+
+
+def test_a_palette_in_another_order_is_read_by_its_colours():
+    order = np.roll(np.arange(19), 7)  # the entry k of the file is the class order[k]
+    image = Image.fromarray(np.argsort(order)[EVERY].astype(np.uint8), "P")
+    image.putpalette([channel for k in order for channel in FACE.colours[k]])
+    found, note = images.read_layout(encoded(image), FACE)
+    assert (found[0].numpy() == EVERY).all()
+    assert note == ""
+
+
+@pytest.mark.parametrize("white", [0, 3])
+def test_an_unknown_palette_is_read_by_its_values_and_says_so(white):
+    image = Image.fromarray(EVERY.astype(np.uint8), "P")
+    palette = [(9 * k, 255 - 5 * k, 3) for k in range(19)]
+    palette[white] = (255, 255, 255)  # as IGNORE in the set's own
+    image.putpalette([channel for colour in palette for channel in colour])
+    found, note = images.read_layout(encoded(image), FACE)
+    assert (found[0].numpy() == EVERY).all()
+    assert "taken as class ids" in note
+    image.putdata([19] * EVERY.size)
+    with pytest.raises(InputError, match=r"\[19\].*0 to 18"):
+        images.load_layout(encoded(image), FACE)
+
+
+def test_a_palette_with_one_colour_changed_is_still_the_sets_own():
+    image = FACE.to_pil(torch.from_numpy(EVERY))
+    palette = image.getpalette()
+    palette[:3] = 0, 0, 0
+    image.putpalette(palette)
+    found, note = images.read_layout(encoded(image), FACE)
+    assert (found[0].numpy() == EVERY).all()
+    assert note == ""
+
+
+def test_sixteen_bits_of_grey_are_ids_where_they_can_be():
+    found = images.load_layout(encoded(Image.fromarray(EVERY.astype(np.uint16))), FACE)
+    assert (found[0].numpy() == EVERY).all()
+    with pytest.raises(InputError, match=r"class ids \[257.*save it as a PNG"):
+        images.load_layout(encoded(Image.fromarray((257 * EVERY).astype(np.uint16))), FACE)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparent_pixels_have_no_class(mode):
+    opaque = coloured(EVERY, "RGBA")
+    if mode == "LA":
+        opaque = Image.merge("LA", (Image.fromarray(EVERY.astype(np.uint8)), opaque.split()[-1]))
+    assert (images.load_layout(encoded(opaque), FACE)[0].numpy() == EVERY).all()
+    opaque.putpixel((0, 0), (*opaque.getpixel((0, 0))[:-1], 254))
+    with pytest.raises(InputError, match=r"1\.32 % of the layout's pixels are transparent"):
+        images.load_layout(encoded(opaque), FACE)
 
 
 @settings(max_examples=30, deadline=None)
