@@ -114,6 +114,16 @@ def test_conversion_table():
     assert "| converted, float32 | 5.2e-05 | 1.2e-06 |" in text
 
 
+def test_ablation_table():
+    one = {"pictures": 4000, "accuracy": 0.9, "miou": 0.6, "frechet": 99.0, "own_colour": 0.3}
+    one["variety"] = 0.1
+    runs = {"the recipe": {"0": one, "1": one | {"accuracy": 0.92}}, "batches of 8": {"0": one}}
+    lines = report.ablation_table({"minutes": 5.0, "size": 64, "runs": runs}).splitlines()
+    assert lines[0].startswith("| 5 minutes of one core, 64² | seeds | pictures seen | accuracy ↑ |")
+    assert lines[2].startswith("| the recipe | 2 | 4,000 | 0.910 ± 0.014 | 0.600 ± 0.000 | 99.0 ± ")
+    assert lines[3] == "| batches of 8 | 1 | 4,000 | 0.900 | 0.600 | 99.0 | 0.300 | 0.100 |"
+
+
 def test_summary():
     lines = report.summary({"a": PARSER, "b": JUDGED, "c": PAINTER, "d": GENERATOR}).splitlines()
     assert "accuracy 0.912, mIoU 0.700 on 140 held-out" in lines[2]

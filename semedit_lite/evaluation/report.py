@@ -2,17 +2,19 @@
 
 `<!-- NAME:start -->` and `<!-- NAME:end -->` enclose what `update` writes there: the figures
 between them are those of the files. The sentences around them are written by people, figures and
-all; read them again when a file changes. Three kinds of files are read:
+all; read them again when a file changes. Four kinds of files are read:
 
 - `benchmarks/NAME.json` (by `semedit bench`) -> the block `bench-NAME`
 - `weights/NAME/scores.json` (by `semedit eval NAME`) -> the block `scores-NAME` of its card, and a
   line of the README's block `scores`
+- `training/ablation.json` (by `scripts/ablation.py`) -> the block `ablation` of TRAINING.md
 - `weights/NAME/conversion.json` (by `scripts/convert_mobilestylegan.py --check`) -> the block
   `conversion-NAME` of its card
 """
 
 import json
 import re
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from semedit_lite.hub import BUNDLED, write_beside
 
 ROOT = BUNDLED.parent.parent  # of the repository
 BENCHMARKS = ROOT / "benchmarks"
+ABLATION = ROOT / "training" / "ablation.json"
 
 Rows = dict[str, dict[str, float | str | None]]
 
@@ -156,6 +159,29 @@ def conversion_table(found: dict[str, Any]) -> str:
     return markdown(rows, title)
 
 
+def ablation_table(found: dict[str, Any]) -> str:
+    """What `scripts/ablation.py` wrote -> a table: each figure's mean over seeds, and how far it
+    deviates between them where there are several."""
+    titles = {
+        "pictures": "pictures seen",
+        "accuracy": "accuracy ↑",
+        "miou": "mIoU ↑",
+        "frechet": "Fréchet ↓",
+        "own_colour": "colour to own photo ↓",
+        "variety": "LPIPS between styles ↑",
+    }
+    rows: Rows = {}
+    for variant, runs in found["runs"].items():
+        row = rows.setdefault(variant, {"seeds": len(runs)})
+        for key, title in titles.items():
+            values = [run[key] for run in runs.values()]
+            mean = statistics.mean(values)
+            row[title] = number(round(mean) if key == "pictures" else mean)
+            if len(values) > 1 and key != "pictures":
+                row[title] += f" ± {number(statistics.stdev(values))}"
+    return markdown(rows, f"{found['minutes']:g} minutes of one core, {found['size']}²")
+
+
 def _by_class(sets: dict[str, dict[str, Any]], corner: str = "IoU") -> str:
     """Sets that hold "iou" by class -> a row for each class, a column for each set."""
     rows: Rows = {}
@@ -190,6 +216,8 @@ def blocks() -> dict[str, str]:
     found = {f"bench-{path.stem}": bench_table(_read(path)) for path in BENCHMARKS.glob("*.json")}
     for path in BUNDLED.glob("*/conversion.json"):
         found[f"conversion-{path.parent.name}"] = conversion_table(_read(path))
+    if ABLATION.is_file():
+        found["ablation"] = ablation_table(_read(ABLATION))
     scores = {path.parent.name: _read(path) for path in sorted(BUNDLED.glob("*/scores.json"))}
     if scores:
         found["scores"] = summary(scores)

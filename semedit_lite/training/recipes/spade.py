@@ -41,7 +41,8 @@ def spade_faces(
     """`semedit train spade-faces-64` and `-128`: on generated faces, kept in the folder `data`.
 
     `perceptual` is one of `training.perceptual.SOURCES`. On two CPU cores with bf16 an hour is
-    about 100,000 pictures of 64² or 30,000 of 128².
+    about 100,000 pictures of 64² or 30,000 of 128². The weights for both sizes have the same
+    shapes: begin 128² with the slim file of 64², which paints at that size from the first step.
     """
     count = count or (6_000 if device == "cpu" else 30_000)
     source = resolve(perceptual)
@@ -90,6 +91,7 @@ class SpadeRecipe:
         device: str = "cpu",
         batch_size: int = 16,
         rates: tuple[float, float] = (1e-4, 4e-4),  # of generator and encoder, of discriminator
+        feature_matching: float = FEATURE_MATCHING,  # its weight
         perceptual: Perceptual | None = None,
         judge: Judge | None = None,
         settings: dict[str, Any] | None = None,  # what the log shall say of all this
@@ -97,7 +99,7 @@ class SpadeRecipe:
         self.name, self.labels, self.batch_size = name, labels, batch_size
         self.images, self.layouts = train
         self.held_images, self.held_layouts = unpack(held_out[0]), held_out[1].long()
-        self.perceptual, self.judge = perceptual, judge
+        self.feature_matching, self.perceptual, self.judge = feature_matching, perceptual, judge
         self.settings = settings or {}
         self.device = device
         self.gaugan = network.to(device, memory_format=torch.channels_last)
@@ -132,7 +134,7 @@ class SpadeRecipe:
         fakes, reals = self.discriminator.pair(batch["layout"], fake, batch["image"])
         terms = {
             "g_gan": losses.hinge_generator(fakes),
-            "g_features": FEATURE_MATCHING * losses.feature_matching(fakes, reals),
+            "g_features": self.feature_matching * losses.feature_matching(fakes, reals),
             "g_kl": KL * kl.mean(),  # the mean, so that its weight is that of any batch size
         }
         if self.perceptual is not None:
