@@ -4,18 +4,22 @@ python scripts/figures.py NAME ...    # the names: see FIGURES
 """
 
 import argparse
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
 from semedit_lite.data.faces import EVALUATION_SEED, face_generator, faces
+from semedit_lite.evaluation.painting import paint_all
 from semedit_lite.hub import BUNDLED
 from semedit_lite.images import resize
 from semedit_lite.labels import FACE
+from semedit_lite.models.spade import GauGAN, draw_style
 from semedit_lite.training import log
 from semedit_lite.training.trainer import save_grid
 
-PAINTER = "spade-faces-64"
+PAINTERS = ("spade-faces-64", "spade-faces-128")
+SAMPLES = 64  # of a painter, in random styles
 
 
 def samples(count: int, size: int) -> tuple[Tensor, Tensor]:
@@ -48,12 +52,10 @@ def heads() -> None:
 
 
 @torch.no_grad()
-def painter_styles() -> None:
+def painter_styles(name: str) -> None:
     """Eight layouts a row each: layout, reference, style of the reference, of the next one, and
     four random styles that are the same down each column."""
-    from semedit_lite.models.spade import GauGAN, draw_style
-
-    model = GauGAN.from_pretrained(PAINTER)
+    model = GauGAN.from_pretrained(name)
     images, layouts = samples(8, model.size)
     own, _ = model.encode(images)
     seeded = draw_style(4, model.z_dim, "cpu", Generator().manual_seed(0))
@@ -61,8 +63,19 @@ def painter_styles() -> None:
     columns += [model(layouts, z) for z in (own, own.roll(-1, 0))]
     columns += [model(layouts, z.expand(8, -1)) for z in seeded]
     sheet = torch.stack(columns, 1).flatten(0, 1)
-    sheet = sheet.repeat_interleave(2, 2).repeat_interleave(2, 3)  # pixels shown as 2 x 2
-    save_grid(sheet, BUNDLED / PAINTER / "styles.jpg", columns=8)
+    pixel = 128 // model.size  # how wide one is shown
+    sheet = sheet.repeat_interleave(pixel, 2).repeat_interleave(pixel, 3)
+    save_grid(sheet, BUNDLED / name / "styles.jpg", columns=8)
+
+
+@torch.no_grad()
+def painter_samples(name: str) -> None:
+    """The layouts of the first evaluation seeds, each in a random style: what a person counts the
+    plainly broken ones of. In rows of eight, in the order of the seeds."""
+    model = GauGAN.from_pretrained(name)
+    _, layouts = samples(SAMPLES, model.size)
+    z = draw_style(SAMPLES, model.z_dim, "cpu", Generator().manual_seed(EVALUATION_SEED))
+    save_grid(paint_all(model, layouts, z), BUNDLED / name / "samples.jpg", columns=8)
 
 
 FIGURES = {
@@ -70,9 +83,13 @@ FIGURES = {
     "parser-curves": lambda: curves("face-parser"),
     "heads": heads,
     "head-curves": lambda: curves("mobilestylegan-ffhq"),
-    "painter-styles": painter_styles,
-    "painter-curves": lambda: curves(PAINTER),
 }
+for painter in PAINTERS:
+    FIGURES |= {
+        f"{painter}-styles": partial(painter_styles, painter),
+        f"{painter}-samples": partial(painter_samples, painter),
+        f"{painter}-curves": partial(curves, painter),
+    }
 
 
 def main() -> None:
