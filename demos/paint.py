@@ -1,6 +1,6 @@
 """Paint a face layout, get a photograph.
 
-python demos/paint.py [--port 7860]
+python demos/paint.py
 """
 
 import secrets
@@ -297,8 +297,13 @@ def build(page: gr.Blocks) -> None:
     examples.select(sentences(example), settings, [*shown, seed], **private)
 
 
-if __name__ == "__main__":
+def main(browser: bool = False) -> None:
+    """Serves Paint alone until it is stopped."""
     with app.blocks("semedit Paint") as page:
         app.masthead("Paint", "Paint a face layout, get a photograph.")
         build(page)
-    app.launch(page, browser=True)
+    app.launch(page, browser=browser)
+
+
+if __name__ == "__main__":
+    main(browser=True)

@@ -1,6 +1,7 @@
 """Launching an app with everything closed that Gradio leaves open."""
 
 import functools
+import html
 import os
 import signal
 import sys
@@ -9,19 +10,22 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from semedit_lite import hub
 from semedit_lite.errors import InputError
 from semedit_lite.ui.theme import STYLE, theme
 
 if TYPE_CHECKING:
     import gradio as gr
 
-PORT = 7860
+# Gradio's own variables, which Spaces and containers set; without them nobody else is served.
+HOST = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+PORT = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
 MODEL = {"concurrency_id": "model", "concurrency_limit": 1}  # one picture at a time, for all events
 CACHE = (600, 3600)  # every ten minutes, files that were served and are older than an hour go
 
 SYNTHETIC = (
-    "Pictures made here are synthetic and say so in their metadata. Photos stay on this machine "
-    "and are forgotten after an hour. Use only photos of people who agree."
+    "Pictures made here are synthetic and say so in their metadata. Photos stay on the machine "
+    "that serves this page and are forgotten after an hour. Use only photos of people who agree."
 )
 
 NO_LINK = "Files are uploaded here, not linked to; send the file itself."
@@ -43,24 +47,31 @@ def blocks(title: str) -> "gr.Blocks":
 
 
 def masthead(title: str, line: str) -> None:
-    """The head of a page: name, purpose, and that its pictures are synthetic."""
+    """The head of a page: name, purpose, that its pictures are synthetic, and the notes on its
+    weights, as they are when a visitor opens it."""
     import gradio as gr
 
-    gr.HTML(
-        f'<header class="masthead"><h1>semedit <em>{title}</em></h1><p>{line}</p></header>'
-        f'<p class="synthetic">{SYNTHETIC}</p>'
-    )
+    def head() -> str:
+        quiet = [SYNTHETIC, *map(html.escape, hub.notes())]
+        return (
+            f'<header class="masthead"><h1>semedit <em>{title}</em></h1><p>{line}</p></header>'
+            f'<p class="synthetic">{"<br>".join(quiet)}</p>'
+        )
+
+    shown = gr.HTML(head())
+    gr.on(None, head, None, shown, api_visibility="private", show_progress="hidden", queue=False)
 
 
 def launch(app: "gr.Blocks", port: int | None = PORT, *, browser: bool = False, **options: Any):
-    """Serves `app` on this machine alone. `port` None takes any that is free; `browser` opens a
-    page; `options` are those of `gr.Blocks.launch`. InputError where the port is taken."""
+    """Serves `app`, unless HOST says otherwise on this machine alone. `port` None takes any that is
+    free; `browser` opens a page; `options` are those of `gr.Blocks.launch`. InputError where the
+    port is taken."""
     _refuse_links()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _leave)
     app.queue(max_size=16, api_open=False)  # no way around the queue
     settings = {
-        "server_name": "127.0.0.1",
+        "server_name": HOST,
         "server_port": port,
         "inbrowser": browser,
         "share": False,  # None would mean yes on Colab
