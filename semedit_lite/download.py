@@ -103,7 +103,10 @@ def _answer(method: str, name: str, revision: str, file: str) -> Iterator[Any]:
         raise
     except Exception as error:  # of httpx, which has some outside its HTTPError, or a TimeoutError
         if "Timeout" in type(error).__name__:
-            raise fail("the Hub did not answer in time", silent=True) from None
+            why = f"did not answer within {constants.HF_HUB_ETAG_TIMEOUT} s"
+            if response is not None:
+                why = f"fell silent for {constants.HF_HUB_DOWNLOAD_TIMEOUT} s"
+            raise fail(f"the Hub {why}", silent=True) from None
         if response is None:
             why = f"{constants.ENDPOINT} cannot be reached"
             raise fail(why, "check the connection and HF_ENDPOINT", silent=True) from None
