@@ -28,6 +28,7 @@ class LabelSet:
     pairs: tuple[tuple[int, int], ...] = ()  # ids that a horizontal flip exchanges
     groups: dict[str, tuple[int, ...]] = field(default_factory=dict)  # e.g. "eyes": (4, 5)
     titles: tuple[str, ...] = ()  # the classes in words, one a class; their names where not given
+    contrast: tuple[tuple[int, int, int], ...] = ()  # colours apart for colour-blind eyes too
 
     def __post_init__(self) -> None:
         if len(self.classes) != len(self.colours):

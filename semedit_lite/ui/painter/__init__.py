@@ -5,7 +5,7 @@ and any such PNG, grey or with a palette, may be sent in its place through the A
 may also carry the photo that shows through, and the name of a document, which then comes back with
 every stroke (`encode_value`, `document_of`): strokes and answers overtake one another, and no
 stroke must land on a picture that it was not painted on. The drawing, its history and its exactness
-live in `painter.js`; all code is served by the app itself.
+live in the files of `CORE`, which know of no page; all code is served by the app itself.
 """
 
 import base64
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import gradio as gr
 
 HERE = Path(__file__).parent
+CORE = ("marks.js", "drawing.js", "selection.js", "tools.js")  # the painting, apart from any page
+SCRIPTS = (*CORE, "png.js", "view.js", "painter.js")  # in the order in which they are loaded
 PREFIX = "data:image/png;base64,"
 NO_LAYOUT = f"A layout is sent as '{PREFIX}…', a PNG whose pixel values are class ids."
 
@@ -44,18 +46,20 @@ def painter(
     import gradio as gr
 
     classes = [
-        {"name": title, "colour": colour}
-        for title, colour in zip(labels.titles, labels.colours, strict=True)
+        {"name": title, "colour": colour, "contrast": contrast}
+        for title, colour, contrast in zip(
+            labels.titles, labels.colours, labels.contrast or [None] * len(labels), strict=True
+        )
     ]
     return gr.HTML(
         value,
         html_template=_read("painter.html"),
         css_template=_read("painter.css"),
-        js_on_load=_read("png.js") + _read("painter.js"),
+        js_on_load="".join(map(_read, SCRIPTS)),
         apply_default_css=False,
-        mode="label",
         size=size,
         classes=classes,
+        pairs=labels.pairs,
         **options,
     )
 

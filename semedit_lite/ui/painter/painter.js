@@ -1,179 +1,25 @@
-// One canvas for what people draw on a picture, loaded by gr.HTML with `element`, `props`,
-// `trigger` and `watch`, after png.js. The drawing is a Uint8Array, a class id a pixel; colours
-// exist only on the screen, so nothing is ever blended or snapped. Three tables carry the whole:
-//   modes  what a pixel holds, how a drawing becomes a value and back
-//   tools  what a stroke does: begin(point), move(from, to), end(), which says in words what was done
-//   keys   what a key does
-// A point is {x, y} in pixels of the drawing, (0, 0) being the upper left corner.
+// The painting on the screen: what is seen, and what mouse, touch, pen and keys do. Loaded by gr.HTML
+// with `element`, `props`, `trigger` and `watch`, after the files named in __init__.py.
 
-const { size, classes } = props;
-const HISTORY = 100; // steps of undo
-const part = (name) => element.querySelector(`[data-part="${name}"]`);
-const root = part("root"), canvas = part("canvas"), ring = part("ring"), photo = part("photo");
+const { size, classes, pairs } = props;
+const HOTKEYS = "0123456789qwrtyuopa"; // of the classes
+const parts = Object.fromEntries([...element.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each]));
+const { root, stage, plane, canvas, ring, photo, palette } = parts;
+const painting = new Painting(size, classes.map(({ name }) => name), pairs), { drawing } = painting;
 
-// Modes
-
-const modes = {
-  label: {
-    entries: classes, // the palette: {name, colour}
-    hotkeys: "0123456789qwrtyuopa",
-    write: (drawing) => writePng(drawing, size),
-    read: (layout) => (layout ? readPng(layout, size) : new Uint8Array(size * size)),
-  },
-};
-const mode = modes[props.mode];
-
-// State
-
-let drawing = new Uint8Array(size * size);
-let past = [], future = []; // whole drawings: 64 KB a step at 256 x 256
-let stroke = null; // {tool, before, last} while the pointer, Space or Enter is down
-let current = "brush", previous = "brush", ink = Math.min(1, mode.entries.length - 1), eraseTo = 0;
-let brush = Math.max(1, Math.round(size / 16));
-let cursor = { x: size / 2 + 0.5, y: size / 2 + 0.5 };
-let seen = null; // [point, keyboard] where the ring is shown
+let cursor = { x: size / 2 + 0.5, y: size / 2 + 0.5 }; // of the keyboard
+let seen = null; // {point, reach, keyboard} where the ring is shown
 let owner = null; // the document that the drawing belongs to; goes back to Python with every change
 let version = 0; // rises with every change, so that a slow PNG never overtakes a newer one
-
-// Marks
-
-function dab({ x, y }, id) {
-  const radius = brush / 2;
-  const fill = (row, from, to) => {
-    if (row < 0 || row >= size || to < 0 || from >= size) return;
-    drawing.fill(id, row * size + Math.max(0, from), row * size + Math.min(size - 1, to) + 1);
-  };
-  for (let row = Math.ceil(y - radius - 0.5); row <= Math.floor(y + radius - 0.5); row++) {
-    const half = Math.sqrt(Math.max(0, radius ** 2 - (row + 0.5 - y) ** 2));
-    fill(row, Math.ceil(x - half - 0.5), Math.floor(x + half - 0.5)); // pixels with their centre inside
-  }
-  fill(Math.floor(y), Math.floor(x), Math.floor(x)); // the thinnest brush still marks its pixel
-}
-
-function line(from, to, id) {
-  const steps = Math.max(1, Math.ceil(2 * Math.hypot(to.x - from.x, to.y - from.y)));
-  for (let k = 1; k <= steps; k++) {
-    const t = k / steps;
-    dab({ x: from.x + t * (to.x - from.x), y: from.y + t * (to.y - from.y) }, id);
-  }
-}
-
-const inside = ({ x, y }) => x >= 0 && y >= 0 && x < size && y < size;
-const at = ({ x, y }) => Math.floor(y) * size + Math.floor(x);
-
-function flood(point, id) {
-  if (!inside(point)) return;
-  const from = drawing[at(point)], stack = [at(point)];
-  if (from === id) return;
-  while (stack.length) {
-    const here = stack.pop();
-    if (drawing[here] !== from) continue;
-    drawing[here] = id;
-    const x = here % size;
-    if (x > 0) stack.push(here - 1);
-    if (x < size - 1) stack.push(here + 1);
-    if (here >= size) stack.push(here - size);
-    if (here < size * (size - 1)) stack.push(here + size);
-  }
-}
-
-function pick(point) {
-  if (inside(point) && drawing[at(point)] < mode.entries.length) choose(drawing[at(point)]);
-}
-
-// Tools
-
-const tools = {
-  brush: {
-    sized: true,
-    begin: (point) => dab(point, ink),
-    move: (from, to) => line(from, to, ink),
-    end: () => `Painted ${named(ink)}`,
-  },
-  eraser: {
-    sized: true,
-    begin: (point) => dab(point, eraseTo),
-    move: (from, to) => line(from, to, eraseTo),
-    end: () => `Erased to ${named(eraseTo)}`,
-  },
-  fill: { begin: (point) => flood(point, ink), move: () => {}, end: () => `Filled with ${named(ink)}` },
-  pick: {
-    picks: true, // changes no pixel
-    begin: pick,
-    move: (_, to) => pick(to),
-    end: () => { use(previous); return `Picked ${named(ink)}`; },
-  },
-};
-
-function begin(point, name = current) {
-  stroke = { tool: tools[name], before: drawing.slice(), last: point };
-  stroke.tool.begin(point);
-  show();
-}
-
-function move(point) {
-  stroke.tool.move(stroke.last, point);
-  stroke.last = point;
-}
-
-function end() {
-  if (!stroke) return;
-  const { tool, before } = stroke;
-  stroke = null;
-  const words = tool.end();
-  say(tool.picks || !same(before, drawing) ? words : "Nothing changed");
-  commit(before);
-}
-
-function cancel() {
-  if (!stroke) return;
-  drawing.set(stroke.before);
-  stroke = null;
-  show();
-  say("Stroke given up");
-}
-
-// History
-
-const same = (a, b) => a.every((value, k) => value === b[k]);
-
-function remember(before) {
-  past.push(before);
-  if (past.length > HISTORY) past.shift();
-  future = [];
-}
-
-function commit(before) {
-  if (same(before, drawing)) return show();
-  remember(before);
-  send();
-}
-
-function step(from, to, word) {
-  if (stroke || !from.length) return say(`Nothing to ${word}`);
-  to.push(drawing);
-  drawing = from.pop();
-  send();
-  say(`${word === "undo" ? "Undone" : "Done again"}; ${past.length} steps to undo, ${future.length} to redo`);
-}
-const undo = () => step(past, future, "undo");
-const redo = () => step(future, past, "redo");
-
-function clear() {
-  const before = drawing.slice();
-  drawing.fill(0);
-  commit(before);
-  say(`Canvas cleared to ${named(0)}`);
-}
 
 // The value, both ways
 
 async function send() {
-  show();
   const mine = ++version;
-  const layout = await mode.write(drawing);
-  if (mine !== version) return;
-  props.value = owner === null ? layout : JSON.stringify({ layout, document: owner });
+  const layout = await asUrl(await writePng(drawing.pixels, size));
+  const value = owner === null ? layout : JSON.stringify({ layout, document: owner });
+  if (mine !== version || value === props.value) return;
+  props.value = value;
   trigger("input");
 }
 
@@ -181,198 +27,399 @@ async function send() {
 async function receive(first = false) {
   const mine = ++version;
   const value = props.value || "";
-  let parts, received;
+  let given, received;
   try {
-    parts = value.startsWith("{") ? JSON.parse(value) : { layout: value };
-    received = await mode.read(parts.layout);
+    given = value.startsWith("{") ? JSON.parse(value) : { layout: value };
+    received = given.layout ? await readPng(given.layout, size) : new Uint8Array(size * size);
   } catch (error) {
     return say("The layout could not be read");
   }
   if (mine !== version) return; // painted or replaced meanwhile
-  cancel();
-  const fresh = first || parts.fresh;
-  if (parts.photo || fresh) {
-    photo.hidden = !parts.photo;
-    if (parts.photo) photo.src = parts.photo;
+  const fresh = first || given.fresh;
+  if (given.photo || fresh) {
+    photo.hidden = !given.photo;
+    if (given.photo) photo.src = given.photo;
   }
-  if (fresh) [past, future, owner] = [[], [], parts.document ?? null];
-  else if (!same(received, drawing)) remember(drawing.slice());
-  drawing = received;
+  if (fresh) owner = given.document ?? null;
+  painting.receive(received, fresh);
   show();
 }
 
-// On the screen
+// Ends whatever was done: shows it, says it, sends it.
+function told(words) {
+  show();
+  if (words) say(words);
+  if (!painting.changed) return;
+  painting.changed = false;
+  send();
+}
+
+async function save() {
+  const file = await writePng(drawing.pixels, size, classes.map(({ colour }) => colour));
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: "layout.png" });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  say("Layout saved");
+}
+
+// What is seen
 
 canvas.width = canvas.height = size;
+parts.marks.setAttribute("viewBox", `0 0 ${size} ${size}`);
 const context = canvas.getContext("2d");
 const picture = context.createImageData(size, size);
 const shown = new Uint32Array(picture.data.buffer); // ABGR, one number a pixel
 const colours = new Uint32Array(256).fill(0xffffffff);
-mode.entries.forEach(({ colour: [r, g, b] }, id) => (colours[id] = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0));
+const hidden = new Set(); // classes that are not shown
+let contrast = false; // whether the colours are those that are easier to tell apart
 
-function show() {
-  for (let k = 0; k < drawing.length; k++) shown[k] = colours[drawing[k]];
-  context.putImageData(picture, 0, 0);
-  canvas.style.opacity = photo.hidden ? 1 : 1 - part("opacity").value / 100;
-  part("underlay").classList.toggle("off", photo.hidden);
-  part("opacity").disabled = photo.hidden;
-  part("opacity-shown").value = `${part("opacity").value} %`;
-  part("size").value = brush;
-  part("size-shown").value = `${brush} px`;
-  part("undo").disabled = !past.length;
-  part("redo").disabled = !future.length;
+function colour() {
+  classes.forEach((each, id) => {
+    const [r, g, b] = (contrast && each.contrast) || each.colour;
+    colours[id] = hidden.has(id) ? 0 : ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+    palette.children[id].style.setProperty("--colour", `rgb(${r} ${g} ${b})`);
+    palette.children[id].querySelector("button").setAttribute("aria-pressed", hidden.has(id));
+  });
+  parts["show-all"].disabled = !hidden.size;
+  parts.contrast.setAttribute("aria-pressed", contrast);
+  drawing.unseen = drawing.whole;
+  draw();
 }
 
-function hover(point, keyboard = false) {
-  const { sized } = tools[current];
-  seen = [point, keyboard];
+// The part of the drawing that changed, and the outlines above it.
+function draw() {
+  const { left, top, right, bottom } = drawing.unseen, { pixels } = drawing;
+  drawing.unseen = NOTHING.box;
+  for (let y = top; y < bottom; y++) {
+    for (let k = y * size + left; k < y * size + right; k++) shown[k] = colours[pixels[k]];
+  }
+  if (left < right && top < bottom) context.putImageData(picture, 0, 0, left, top, right - left, bottom - top);
+  outline();
+}
+
+// All of it, with the controls.
+function show() {
+  const { tool, step, selection, sized } = painting;
+  draw();
+  parts.tools.querySelector(`[value="${tool}"]`).checked = true;
+  canvas.dataset.tool = tool;
+  choice();
+  canvas.style.opacity = photo.hidden ? 1 : 1 - parts.opacity.value / 100;
+  parts.underlay.classList.toggle("off", photo.hidden);
+  parts.opacity.disabled = photo.hidden;
+  parts["opacity-shown"].value = `${parts.opacity.value} %`;
+  const steps = tool === "select" || tool === "lasso"; // tools whose step has to be ended
+  parts.sizing.hidden = steps;
+  parts.selecting.hidden = !steps;
+  parts.sizing.classList.toggle("off", !sized);
+  parts.size.disabled = !sized;
+  if (sized) parts.size.value = painting.width;
+  parts["size-shown"].value = sized ? `${painting.width} px` : "";
+  for (const name of ["mirror", "tumble", "remove"]) parts[name].disabled = !selection;
+  for (const name of ["lay", "give-up"]) parts[name].disabled = !step;
+  parts.undo.disabled = !drawing.past.length && !step;
+  parts.redo.disabled = !drawing.future.length;
+  if (seen) hover(seen.point, seen);
+}
+
+function choice() {
+  const input = palette.querySelector(`[value="${painting.ink}"]`), { parentElement: swatch } = input;
+  if (input.checked) return;
+  input.checked = true;
+  const entry = swatch.parentElement; // in the middle of the row, on phones
+  palette.scrollLeft = entry.offsetLeft - (palette.clientWidth - entry.offsetWidth) / 2;
+}
+
+// Lasso, rectangle to select in, selected part: as paths in pixels of the drawing.
+let traced = { held: null, path: "" }; // the edges of the selected part, as they were last drawn
+
+function outline() {
+  const { step, selection } = painting;
+  let path = "", transform = "", corners = "", box = step?.marquee?.box;
+  if (step?.points) {
+    const line = seen && !painting.pressed ? [...step.points, seen.point] : step.points;
+    path = `M${line.map(({ x, y }) => `${x} ${y}`).join("L")}`;
+    corners = step.pieces.map((k) => step.points[k]).filter(Boolean).map(({ x, y }) => `M${x} ${y}h0`).join("");
+  } else if (selection && !box) {
+    box = selection.box;
+    const { left, top, right, bottom } = box, { width, height, held } = selection;
+    if (traced.held !== held) traced = { held, path: edges(held, width, height) };
+    path = traced.path;
+    transform = `translate(${left} ${top}) scale(${(right - left) / width} ${(bottom - top) / height})`;
+    corners = [left, right].flatMap((x) => [top, bottom].map((y) => `M${x} ${y}h0`)).join("");
+  }
+  for (const part of [parts.outline, parts["outline-core"]]) {
+    part.setAttribute("d", path);
+    part.setAttribute("transform", transform);
+  }
+  parts.frame.setAttribute("d", box ? `M${box.left} ${box.top}H${box.right}V${box.bottom}H${box.left}z` : "");
+  for (const part of [parts.corners, parts["corners-core"]]) part.setAttribute("d", corners);
+}
+
+// The lines between pixels that are held and pixels that are not.
+function edges(held, width, height) {
+  const at = (x, y) => x >= 0 && y >= 0 && x < width && y < height && held[y * width + x] === 1;
+  let path = "";
+  const runs = (count, length, differs, line) => {
+    for (let k = 0; k <= count; k++) {
+      for (let from = 0, to = 0; from < length; from = ++to) {
+        while (to < length && differs(k, to)) to++;
+        if (to > from) path += line(k, from, to);
+      }
+    }
+  };
+  runs(height, width, (y, x) => at(x, y - 1) !== at(x, y), (y, from, to) => `M${from} ${y}H${to}`);
+  runs(width, height, (x, y) => at(x - 1, y) !== at(x, y), (x, from, to) => `M${x} ${from}V${to}`);
+  return path;
+}
+
+function hover(point, { reach = 0, keyboard = false } = {}) {
+  const { sized, selection, pressed } = painting;
+  seen = { point, reach, keyboard };
   ring.hidden = false;
   ring.classList.toggle("point", !sized);
   ring.classList.toggle("keyboard", keyboard);
   ring.style.left = `${(100 * point.x) / size}%`;
   ring.style.top = `${(100 * point.y) / size}%`;
-  ring.style.width = sized ? `${(100 * brush) / size}%` : "";
-  part("under").textContent = inside(point) ? nameAt(point) : "";
+  ring.style.width = sized ? `${(100 * painting.width) / size}%` : "";
+  if (!pressed) canvas.dataset.grip = selection?.grip(point, reach) ?? "";
+  parts.under.textContent = painting.nameAt(point);
+  if (painting.step?.points) outline();
 }
 
 function unhover() {
   seen = null;
   ring.hidden = true;
-  part("under").textContent = "";
+  parts.under.textContent = "";
 }
 
-const named = (id) => mode.entries[id].name;
-const nameAt = (point) => mode.entries[drawing[at(point)]]?.name ?? "no class";
-const say = (text) => (part("status").textContent = text);
+const say = (text) => (parts.status.textContent = text);
 
-function use(name) {
-  if (stroke) end();
-  if (name !== "pick") previous = name;
-  current = name;
-  part("tools").querySelector(`[value="${name}"]`).checked = true;
-  canvas.dataset.tool = name;
-  if (seen) hover(...seen);
-  say(name === "eraser" ? `Eraser, to ${named(eraseTo)}` : name);
+function look(from, to, factor) {
+  carry(from, to, factor);
+  const percent = `${Math.round(100 * view.zoom)} %`;
+  if (percent !== parts["zoom-shown"].textContent) say(`Zoom ${percent}`);
+  parts["zoom-shown"].textContent = percent;
+  parts["zoom-out"].disabled = parts.fit.disabled = view.zoom === 1;
+  parts["zoom-in"].disabled = view.zoom === CLOSEST;
+  stage.classList.toggle("movable", view.zoom > 1);
 }
 
-function choose(id) {
-  ink = id;
-  const palette = part("palette"), input = palette.querySelector(`[value="${id}"]`), swatch = input.parentElement;
-  input.checked = true;
-  palette.scrollLeft = swatch.offsetLeft - (palette.clientWidth - swatch.offsetWidth) / 2; // a row, on phones
-  say(named(id));
-}
-
-function resize(pixels) {
-  brush = Math.min(Number(part("size").max), Math.max(1, pixels));
-  show();
-  if (seen) hover(...seen);
-  say(`Brush ${brush} pixels`);
+function zoom(factor) {
+  const middle = { x: 0.5, y: 0.5 };
+  look(middle, middle, factor);
 }
 
 // Palette and controls: native radio buttons, so focus roves and readers speak without our help.
 
+const EYE = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12z"/><circle cx="12" cy="12" r="2.8"/><path class="slash" d="M5 19 19 5"/></svg>';
 const group = `painter-${Math.random().toString(36).slice(2)}`;
-mode.entries.forEach(({ name, colour }, id) => {
-  const key = mode.hotkeys[id] ?? "";
-  const swatch = document.createElement("label");
-  swatch.className = "swatch";
-  swatch.innerHTML = '<input type="radio"><i></i><span></span><kbd aria-hidden="true"></kbd>';
-  const [input, dot, text, hint] = swatch.children;
+classes.forEach(({ name }, id) => {
+  const key = HOTKEYS[id] ?? "", entry = document.createElement("div");
+  entry.className = "entry";
+  entry.innerHTML = `<label class="swatch"><input type="radio"><i></i><span></span><kbd aria-hidden="true"></kbd></label><button type="button" class="eye">${EYE}</button>`;
+  const [swatch, eye] = entry.children, [input, , text, hint] = swatch.children;
   Object.assign(input, { name: `${group}-class`, value: id });
   if (key) input.setAttribute("aria-keyshortcuts", key.toUpperCase());
-  dot.style.background = `rgb(${colour})`;
   text.textContent = name;
   hint.textContent = key.toUpperCase();
-  part("palette").append(swatch);
-  part("erase-to").add(new Option(name, id));
+  eye.title = `Hide ${name}`;
+  eye.setAttribute("aria-label", `Hide ${name}`);
+  eye.addEventListener("click", () => {
+    if (!hidden.delete(id)) hidden.add(id);
+    colour();
+    say(`${name} ${hidden.has(id) ? "hidden" : "shown"}`);
+  });
+  palette.append(entry);
+  parts["erase-to"].add(new Option(name, id));
 });
-part("tools").querySelectorAll("input").forEach((input) => (input.name = `${group}-tool`));
-part("help").id = `${group}-help`;
+parts.tools.querySelectorAll("input").forEach((input) => (input.name = `${group}-tool`));
+parts.help.id = `${group}-help`;
 canvas.setAttribute("aria-describedby", `${group}-help`);
 canvas.setAttribute("aria-label", `Layout, ${size} by ${size} pixels`);
-part("size").max = Math.round(size / 4);
+parts.size.max = painting.widest;
+parts.contrast.hidden = !classes.some((each) => each.contrast);
 
-part("tools").addEventListener("change", (event) => use(event.target.value));
-part("palette").addEventListener("change", (event) => {
-  choose(Number(event.target.value));
-  if (current === "eraser" || current === "pick") use("brush");
-});
-part("erase-to").addEventListener("change", (event) => {
-  eraseTo = Number(event.target.value);
+const CONTRAST = "semedit-contrast"; // in the browser's storage, which private browsing may refuse
+try {
+  contrast = localStorage.getItem(CONTRAST) === "true";
+} catch (error) {}
+
+const use = (tool) => told(painting.use(tool));
+const choose = (id) => told(painting.choose(id));
+const resize = (by) => {
+  if (painting.selection) return told(painting.grow(by));
+  if (painting.sized) told(painting.resize(painting.width + by * Math.max(1, Math.round(painting.width / 6))));
+};
+const erase = () => painting.step?.points ? painting.back() : painting.remove();
+
+parts.tools.addEventListener("change", (event) => use(event.target.value));
+palette.addEventListener("change", (event) => choose(Number(event.target.value)));
+parts["erase-to"].addEventListener("change", (event) => {
+  painting.eraseTo = Number(event.target.value);
   use("eraser");
 });
-part("size").addEventListener("input", (event) => resize(Number(event.target.value)));
-part("opacity").addEventListener("input", show);
-part("undo").addEventListener("click", undo);
-part("redo").addEventListener("click", redo);
-part("clear").addEventListener("click", clear);
+parts.size.addEventListener("input", (event) => told(painting.resize(Number(event.target.value))));
+parts.opacity.addEventListener("input", show);
 photo.addEventListener("error", () => { photo.hidden = true; show(); });
+parts["show-all"].addEventListener("click", () => { hidden.clear(); colour(); say("All classes shown"); });
+parts.contrast.addEventListener("click", () => {
+  contrast = !contrast;
+  try {
+    localStorage.setItem(CONTRAST, contrast);
+  } catch (error) {}
+  colour();
+});
+const clicks = {
+  undo: () => told(painting.undo()), redo: () => told(painting.redo()), clear: () => told(painting.clear()), export: save,
+  "zoom-in": () => zoom(1.5), "zoom-out": () => zoom(1 / 1.5), fit: () => zoom(0),
+};
+const selects = {
+  mirror: () => painting.mirror(true), tumble: () => painting.mirror(false), remove: () => painting.remove(),
+  lay: () => painting.finish(), "give-up": () => painting.giveUp(),
+};
+for (const [name, act] of Object.entries(clicks)) parts[name].addEventListener("click", act);
+for (const [name, act] of Object.entries(selects)) {
+  parts[name].addEventListener("click", () => {
+    told(act());
+    canvas.focus({ preventScroll: true }); // the button may be gone now
+  });
+}
 
 // Mouse, touch and pen
 
-function point(event) {
+const REACH = { touch: 20, mouse: 8, pen: 8 }; // CSS pixels that a pointer may be off
+const fingers = new Map(); // places of the touches on the canvas
+let held = null; // {id, place} of the pointer that draws or, with a place, moves the view
+
+function where(event) {
   const box = canvas.getBoundingClientRect(); // CSS pixels, as the event's: zoom and density cancel
-  return { x: ((event.clientX - box.left) / box.width) * size, y: ((event.clientY - box.top) / box.height) * size };
+  return {
+    point: { x: ((event.clientX - box.left) / box.width) * size, y: ((event.clientY - box.top) / box.height) * size },
+    keys: { shift: event.shiftKey, reach: ((REACH[event.pointerType] ?? 8) * size) / box.width },
+  };
+}
+
+// Two fingers move and zoom the view; what the first had begun is taken back.
+function pinch(before, after) {
+  const [from, to] = [before, after].map(([a, b]) => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, apart: distance(a, b) }));
+  look(from, to, to.apart / Math.max(from.apart, 0.01));
 }
 
 canvas.addEventListener("pointerdown", (event) => {
-  if (stroke || !event.isPrimary || event.button > 0 && event.button !== 5) return;
+  if (event.pointerType === "touch") fingers.set(event.pointerId, placeOf(event));
+  if (fingers.size === 2) {
+    if (painting.pressed) told(painting.back());
+    held = null;
+    unhover();
+  }
+  if (held || fingers.size > 1 || !event.isPrimary || ![0, 1, 5].includes(event.button)) return;
   canvas.setPointerCapture(event.pointerId);
-  begin(point(event), event.button === 5 ? "eraser" : current); // 5: the far end of a pen
-  stroke.pointer = event.pointerId;
-  hover(point(event));
-});
-canvas.addEventListener("pointermove", (event) => {
-  if (stroke?.pointer === event.pointerId) {
-    const events = event.getCoalescedEvents?.() ?? [];
-    for (const each of events.length ? events : [event]) move(point(each));
+  held = { id: event.pointerId };
+  if (event.button === 1 || painting.tool === "hand") held.place = placeOf(event);
+  else if (painting.pressed) held = null; // a key holds the tool down
+  else {
+    const { point, keys } = where(event);
+    painting.press(point, keys, event.button === 5 ? "eraser" : painting.tool); // 5: the far end of a pen
+    hover(point, keys);
     show();
   }
-  if (event.isPrimary) hover(point(event));
+});
+canvas.addEventListener("pointermove", (event) => {
+  if (fingers.has(event.pointerId)) {
+    const before = [...fingers.values()];
+    fingers.set(event.pointerId, placeOf(event));
+    if (fingers.size === 2) pinch(before, [...fingers.values()]);
+    if (fingers.size > 1) return;
+  }
+  if (held?.id === event.pointerId && held.place) {
+    const place = placeOf(event);
+    look(held.place, place);
+    held.place = place;
+  } else if (held?.id === event.pointerId && painting.pressed) {
+    const all = tools[painting.step.tool].follows ? event.getCoalescedEvents?.() ?? [] : [];
+    for (const each of all.length ? all : [event]) {
+      const { point, keys } = where(each);
+      painting.drag(point, keys);
+    }
+    draw();
+  }
+  if (event.isPrimary && (held || event.pointerType !== "touch")) {
+    const { point, keys } = where(event);
+    hover(point, keys);
+  }
 });
 // A touch that the system takes back, a palm or a gesture, was no stroke.
-for (const [type, done] of [["pointercancel", cancel], ["pointerup", end], ["lostpointercapture", end]]) {
+const lift = () => painting.lift(), back = () => painting.back();
+for (const [type, end] of [["pointercancel", back], ["pointerup", lift], ["lostpointercapture", lift]]) {
   canvas.addEventListener(type, (event) => {
-    if (stroke?.pointer === event.pointerId) done();
+    fingers.delete(event.pointerId);
+    if (held?.id === event.pointerId) {
+      const drew = painting.pressed && !held.place;
+      held = null;
+      if (drew) told(end());
+    }
     if (event.pointerType === "touch") unhover();
   });
 }
-canvas.addEventListener("pointerleave", unhover);
+canvas.addEventListener("dblclick", () => { if (painting.step?.points) told(painting.finish()); });
+canvas.addEventListener("pointerleave", () => { if (!held) unhover(); });
 canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+canvas.addEventListener("mousedown", (event) => { if (event.button === 1) event.preventDefault(); }); // no scrolling by itself
+canvas.addEventListener("wheel", (event) => {
+  if (view.zoom === 1 && event.deltaY > 0) return; // all is seen: the page scrolls
+  event.preventDefault();
+  const pixels = event.deltaY * (event.deltaMode === 1 ? 30 : 1), place = placeOf(event);
+  look(place, place, Math.exp(-pixels * (event.ctrlKey ? 0.01 : 0.0015))); // ctrl: a pinch on a touchpad
+  const { point, keys } = where(event);
+  hover(point, keys);
+}, { passive: false });
 
 // Keys
 
 const keys = {
-  b: () => use("brush"), e: () => use("eraser"), g: () => use("fill"), i: () => use("pick"),
-  "[": () => resize(brush - Math.max(1, Math.round(brush / 6))),
-  "]": () => resize(brush + Math.max(1, Math.round(brush / 6))),
+  b: () => use("brush"), e: () => use("eraser"), s: () => use("rectangle"), c: () => use("ellipse"), l: () => use("lasso"),
+  g: () => use("fill"), i: () => use("pick"), v: () => use("select"), h: () => use("hand"),
+  "[": () => resize(-1), "]": () => resize(1),
+  "+": clicks["zoom-in"], "=": clicks["zoom-in"], "-": clicks["zoom-out"], z: clicks.fit,
+  f: ({ shiftKey }) => told(painting.mirror(!shiftKey)),
+  delete: () => told(erase()), backspace: () => told(erase()),
+  escape: () => told(painting.giveUp()),
 };
-[...mode.hotkeys].slice(0, mode.entries.length).forEach((key, id) => {
-  keys[key] = () => { choose(id); if (current === "eraser" || current === "pick") use("brush"); };
-});
-const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+[...HOTKEYS].slice(0, classes.length).forEach((key, id) => (keys[key] = () => choose(id)));
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+let holding = null; // the key that holds the tool down
 
 function onCanvas(event) {
-  const { key } = event;
-  if (key in arrows) {
-    const [dx, dy] = arrows[key].map((sign) => sign * (event.shiftKey ? 10 : 1));
+  const { key } = event, by = { shift: event.shiftKey };
+  if (key in ARROWS) {
+    const [dx, dy] = ARROWS[key].map((sign) => sign * (event.shiftKey ? 10 : 1));
+    if (painting.selection && !holding && !event.ctrlKey) {
+      told(painting.nudge(dx, dy));
+      return true;
+    }
     const within = (value) => Math.min(size - 0.5, Math.max(0.5, value));
     cursor = { x: within(cursor.x + dx), y: within(cursor.y + dy) };
-    if (stroke?.keyboard) { move(cursor); show(); }
-    say(`${Math.floor(cursor.x)}, ${Math.floor(cursor.y)}: ${nameAt(cursor)}`);
+    if (holding) { painting.drag(cursor, { shift: false }); draw(); }
+    say(`${Math.floor(cursor.x)}, ${Math.floor(cursor.y)}: ${painting.nameAt(cursor)}`);
   } else if (key === " " || key === "Enter") {
-    if (event.repeat) return true;
-    if (stroke && key === "Enter") end();
-    else if (!stroke) {
-      begin(cursor);
-      stroke.keyboard = key;
-      if (!stroke.tool.sized) end(); // fill and pick are done at once
-      else say(`${current} down`);
+    if (event.repeat || held) return true;
+    if (key === "Enter" && painting.step && (holding || !painting.pressed)) {
+      told(holding ? painting.lift() : painting.finish());
+      holding = null;
+    } else if (!holding) {
+      painting.press(cursor, by);
+      const { drags } = tools[painting.tool], once = !drags || (key === "Enter" && painting.step.pieces);
+      if (once || (key === "Enter" && painting.tool === "select")) told(painting.lift());
+      else {
+        holding = key;
+        show();
+        say(`${painting.tool} down`);
+      }
     }
-  } else if (key === "Escape" && stroke) cancel();
-  else return false;
-  hover(cursor, true);
+  } else return false;
+  reveal({ x: cursor.x / size, y: cursor.y / size });
+  hover(cursor, { keyboard: true });
   return true;
 }
 
@@ -381,20 +428,24 @@ root.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
   const command = event.ctrlKey || event.metaKey;
   if (event.altKey && /^[a-z0-9]$/.test(key)) return; // the browser's own menus
-  if (command && (key === "z" || key === "y")) (key === "y" || event.shiftKey ? redo : undo)();
-  else if (event.target === canvas && !command && onCanvas(event)) {} // done there
-  else if (key in keys && !command) keys[key]();
+  if (command && (key === "z" || key === "y")) (key === "y" || event.shiftKey ? clicks.redo : clicks.undo)();
+  else if (event.target === canvas && (!command || key.startsWith("arrow")) && onCanvas(event)) {} // done there
+  else if (key in keys && !command) keys[key](event);
   else return;
+  if (!painting.pressed) holding = null;
   event.preventDefault();
 });
-canvas.addEventListener("keyup", (event) => {
-  if (event.key === " " && stroke?.keyboard === " ") end();
-});
-canvas.addEventListener("blur", () => { if (stroke?.keyboard) end(); unhover(); });
-canvas.addEventListener("focus", () => { if (canvas.matches(":focus-visible")) hover(cursor, true); });
+function letGo() {
+  holding = null;
+  if (painting.pressed) told(painting.lift());
+}
+canvas.addEventListener("keyup", (event) => { if (event.key === " " && holding === " ") letGo(); });
+canvas.addEventListener("blur", () => { if (holding) letGo(); unhover(); });
+canvas.addEventListener("focus", () => { if (canvas.matches(":focus-visible")) hover(cursor, { keyboard: true }); });
 
-choose(ink);
-use(current);
+colour();
+zoom(0);
 show();
+say("");
 watch("value", () => receive());
 receive(true);

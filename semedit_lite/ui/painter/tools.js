@@ -1,0 +1,300 @@
+// What the tools do to the drawing. A gesture is press(point), drag(point), ..., lift(); most tools
+// then end their step at once. The lasso and the selection keep it open over several gestures, until
+// it is finished or given up. What was done is returned in words.
+//   press(painting, point, keys)  keys: {shift, reach}, reach being how far off the pointer may be
+//   drag(painting, from, to, keys)
+//   lift(painting)                true: the step stays open
+//   finish(painting)              what remains to be done at the end of the step
+//   back(painting)                takes the latest gesture back; false: nothing is left of the step
+//   words(painting)
+//   drags, follows                whether a drag makes a difference, and whether all of its way does
+
+const shape = (mark) => ({
+  drags: true,
+  press: (p, at) => p.drawing.paint(mark(at, at), p.ink),
+  drag(p, _, to, { shift }) {
+    p.drawing.restore();
+    p.drawing.paint(mark(p.pressed, shift ? square(p.pressed, to) : to), p.ink);
+  },
+  words: (p) => `Painted ${p.named(p.ink)}`,
+});
+
+// The point that makes a shape as wide as high, whichever way it is drawn.
+function square(from, to) {
+  const dx = Math.floor(to.x) - Math.floor(from.x), dy = Math.floor(to.y) - Math.floor(from.y);
+  const side = Math.max(Math.abs(dx), Math.abs(dy));
+  return { x: from.x + (dx < 0 ? -side : side), y: from.y + (dy < 0 ? -side : side) };
+}
+
+const tools = {
+  brush: {
+    sized: true,
+    drags: true,
+    follows: true,
+    press: (p, at) => p.drawing.paint(stroke(at, at, p.width), p.ink),
+    drag: (p, from, to) => p.drawing.paint(stroke(from, to, p.width), p.ink),
+    words: (p) => `Painted ${p.named(p.ink)}`,
+  },
+  eraser: {
+    sized: true,
+    drags: true,
+    follows: true,
+    press: (p, at) => p.drawing.paint(stroke(at, at, p.width), p.eraseTo),
+    drag: (p, from, to) => p.drawing.paint(stroke(from, to, p.width), p.eraseTo),
+    words: (p) => `Erased to ${p.named(p.eraseTo)}`,
+  },
+  rectangle: shape(rectangle),
+  ellipse: shape(ellipse),
+  fill: {
+    press: (p, at) => p.drawing.paint(region(at, p.drawing.pixels, p.drawing.size), p.ink),
+    drag: () => {},
+    words: (p) => `Filled with ${p.named(p.ink)}`,
+  },
+  pick: {
+    press: (p, at) => p.pick(at),
+    drag: (p, _, to) => p.pick(to),
+    finish: (p) => { p.tool = p.previous; },
+    words: (p) => `Picked ${p.named(p.ink)}`,
+    harmless: true, // changes no pixel
+  },
+
+  hand: { press: () => {}, drag: () => {}, words: () => "", harmless: true }, // moves the view alone
+
+  // Clicks are corners, a drag is drawn freehand. A lasso drawn in one drag closes when it ends, any
+  // other at its first point.
+  lasso: {
+    drags: true,
+    follows: true,
+    press({ step }, at, { reach = 0 }) {
+      step.points ??= [];
+      step.pieces ??= []; // how many points there were before each gesture
+      step.pieces.push(step.points.length);
+      step.closing = step.points.length > 2 && distance(step.points[0], at) <= reach;
+      step.freehand = false;
+      if (!step.closing) step.points.push(at);
+    },
+    drag({ step, pressed }, _, to, { reach = 0 }) {
+      if (step.closing || (!step.freehand && distance(pressed, to) <= reach / 2)) return;
+      step.freehand = true;
+      step.points.push(to);
+    },
+    lift: ({ step }) => !step.closing && !(step.freehand && step.pieces.length === 1),
+    finish: ({ drawing, step, ink }) => drawing.paint(polygon(step.points, drawing.size), ink),
+    back({ step }) {
+      step.points.length = step.pieces.pop();
+      step.closing = false;
+      return step.points.length > 0;
+    },
+    words: (p) => (p.step ? `Lasso, ${p.step.pieces.length} corners` : `Painted ${p.named(p.ink)}`),
+    unfinished: true, // is nothing yet when another tool is taken
+  },
+
+  // A click takes a region, a drag all within a rectangle; with Shift beside what is selected already.
+  select: {
+    drags: true,
+    press(p, at, { reach = 0, shift }) {
+      const { selection } = p.step, grip = selection?.grip(at, reach);
+      if (grip && !(shift && grip === "inside")) {
+        p.step.grip = { name: grip, box: selection.box };
+        return;
+      }
+      const adds = shift && selection && !selection.moved;
+      if (selection && !adds) {
+        p.finish();
+        p.open();
+      }
+      Object.assign(p.step, { grip: null, marquee: null, beside: selection && !shift });
+    },
+    drag(p, _, to, { reach = 0, shift }) {
+      const { step, pressed } = p;
+      if (step.grip) {
+        const { name, box } = step.grip;
+        const next = step.selection.dragged(box, name, to.x - pressed.x, to.y - pressed.y, shift);
+        if (step.selection.moved || differ(next, box)) step.selection.place(next);
+      } else if (step.marquee || distance(pressed, to) > reach / 2) step.marquee = rectangle(pressed, to);
+    },
+    lift(p) {
+      const { step, drawing } = p;
+      if (step.grip) {
+        if (differ(step.grip.box, step.selection.box)) p.changed = true;
+      } else if (step.marquee || !step.beside) { // a click beside a selection only lays it down
+        const mark = step.marquee ?? region(p.pressed, drawing.pixels, drawing.size);
+        const selection = new Selection(drawing, step.selection ? together(step.selection.mark, mark) : mark);
+        if (!isEmpty(selection.box)) step.selection = selection;
+      }
+      step.grip = step.marquee = null;
+      return Boolean(step.selection);
+    },
+    back({ step }) {
+      if (step.grip && differ(step.selection.box, step.grip.box)) step.selection.place(step.grip.box);
+      step.grip = step.marquee = null;
+      return Boolean(step.selection);
+    },
+    words: ({ step, named }) => (step ? `Selected ${step.selection.classes.map(named).join(", ")}` : "Laid down"),
+  },
+};
+
+const differ = (a, b) => a.left !== b.left || a.top !== b.top || a.right !== b.right || a.bottom !== b.bottom;
+
+// A drawing and who draws on it: the tool, the class, the sizes and the step in the making.
+class Painting {
+  constructor(size, names, pairs) {
+    this.drawing = new Drawing(size);
+    this.names = names;
+    this.pairs = pairs; // of classes that mirroring exchanges
+    this.named = (id) => names[id];
+    this.tool = this.previous = "brush";
+    this.ink = Math.min(1, names.length - 1);
+    this.eraseTo = 0;
+    this.widest = Math.round(size / 4);
+    this.widths = { brush: Math.max(1, Math.round(size / 16)), eraser: Math.max(1, Math.round(size / 16)) };
+    this.step = null; // in the making: {tool, width} and what the tool keeps there
+    this.pressed = this.last = null; // points, while a gesture lasts
+    this.changed = false; // something new is to be told; whoever tells it sets this back
+  }
+
+  get sized() { return tools[this.tool].sized ? this.tool : null; }
+  get width() { return this.widths[this.step?.tool ?? this.tool]; }
+  get selection() { return this.step?.selection ?? null; }
+
+  at({ x, y }) {
+    return holds(this.drawing.whole, { x, y }) ? this.drawing.pixels[Math.floor(y) * this.drawing.size + Math.floor(x)] : null;
+  }
+
+  nameAt(point) {
+    const id = this.at(point);
+    return id === null ? "" : this.named(id) ?? "no class";
+  }
+
+  pick(point) {
+    const id = this.at(point);
+    if (id !== null && id < this.names.length) this.ink = id;
+  }
+
+  open(tool = this.tool) {
+    this.drawing.begin();
+    this.step = { tool };
+  }
+
+  press(point, keys = {}, tool = this.tool) {
+    if (this.step && this.step.tool !== tool) this.settle();
+    if (!this.step) this.open(tool);
+    tools[tool].press(this, point, keys);
+    this.pressed = this.last = point;
+  }
+
+  drag(point, keys = {}) {
+    tools[this.step.tool].drag(this, this.last, point, keys);
+    this.last = point;
+  }
+
+  lift() {
+    const tool = tools[this.step.tool], open = tool.lift?.(this);
+    this.pressed = null;
+    return open ? tool.words(this) : this.finish();
+  }
+
+  finish() {
+    const tool = tools[this.step.tool];
+    tool.finish?.(this);
+    this.step = this.pressed = null;
+    const changed = this.drawing.commit();
+    this.changed ||= changed;
+    return changed || tool.harmless ? tool.words(this) : "Nothing changed";
+  }
+
+  // Takes back the gesture, or where none lasts the latest one of the step.
+  back() {
+    const { step } = this;
+    this.pressed = null;
+    return step && tools[step.tool].back?.(this) ? tools[step.tool].words(this) : this.giveUp();
+  }
+
+  giveUp() {
+    if (!this.step) return "";
+    this.changed ||= Boolean(this.selection?.moved);
+    this.drawing.restore();
+    this.step = this.pressed = null;
+    return "Given up";
+  }
+
+  // Before something else begins.
+  settle() {
+    if (this.pressed) this.lift();
+    if (this.step) tools[this.step.tool].unfinished ? this.giveUp() : this.finish();
+  }
+
+  use(tool) {
+    this.settle();
+    if (tool !== "pick") this.previous = tool;
+    this.tool = tool;
+    return tool === "eraser" ? `Eraser, to ${this.named(this.eraseTo)}` : tool;
+  }
+
+  // A class to paint with; tools that do not paint give way to the brush.
+  choose(id) {
+    this.ink = id;
+    if (this.tool === "eraser" || this.tool === "pick") this.use("brush");
+    return this.named(id);
+  }
+
+  resize(pixels) {
+    if (!this.sized) return "";
+    this.widths[this.tool] = Math.min(this.widest, Math.max(1, pixels));
+    return `${this.tool === "brush" ? "Brush" : "Eraser"} ${this.width} pixels`;
+  }
+
+  // What keys and buttons do to a selection.
+
+  transform(act, words) {
+    if (!this.selection || this.pressed) return "Nothing is selected";
+    act(this.selection);
+    this.changed = true;
+    return words;
+  }
+  nudge(dx, dy) {
+    return this.transform((part) => part.place(part.kept(part.box, dx, dy)), "Moved");
+  }
+  grow(by) {
+    return this.transform((part) => part.place(part.grown(by)), by > 0 ? "Larger" : "Smaller");
+  }
+  mirror(across) {
+    return this.transform((part) => part.mirror(across, this.pairs), across ? "Mirrored left to right" : "Mirrored top to bottom");
+  }
+  remove() {
+    const words = this.transform((part) => part.remove(), "Removed");
+    if (this.selection && !this.pressed) this.finish();
+    return words;
+  }
+
+  // Steps
+
+  undo() {
+    if (this.pressed) return "Nothing to undo";
+    return this.step ? this.giveUp() : this.travel(this.drawing.undo(), "undo", "Undone");
+  }
+  redo() {
+    return this.travel(!this.step && this.drawing.redo(), "redo", "Done again");
+  }
+  travel(done, word, words) {
+    if (!done) return `Nothing to ${word}`;
+    this.changed = true;
+    const { past, future } = this.drawing;
+    return `${words}; ${past.length} steps to undo, ${future.length} to redo`;
+  }
+
+  clear() {
+    this.settle();
+    if (this.drawing.replace(new Uint8Array(this.drawing.pixels.length))) this.changed = true;
+    return `Canvas cleared to ${this.named(0)}`;
+  }
+
+  // A layout from Python: a step that can be undone, or with `fresh` the start of another history.
+  receive(pixels, fresh) {
+    if (!fresh && pixels.every((id, k) => id === this.drawing.pixels[k])) return;
+    this.giveUp();
+    this.drawing.replace(pixels);
+    if (fresh) this.drawing.forget();
+    this.changed = false;
+  }
+}

@@ -1,0 +1,31 @@
+// Zoom and pan: the plane, which carries photo, canvas and marks, is moved and enlarged within the
+// stage. Where a pointer is on the drawing is read off the canvas as it then stands, so that nothing
+// else needs to know. A place is {x, y} in widths of the stage.
+
+const CLOSEST = 16;
+const view = { zoom: 1, x: 0, y: 0 }; // the plane's width and its upper left corner
+
+function placeOf({ clientX, clientY }) {
+  const box = stage.getBoundingClientRect();
+  return { x: (clientX - box.left) / box.width, y: (clientY - box.top) / box.height };
+}
+
+// What lies at one place comes to lie at another, `factor` times as large; the drawing always covers
+// the stage.
+function carry(from, to, factor = 1) {
+  const zoom = Math.min(CLOSEST, Math.max(1, view.zoom * factor)), grows = zoom / view.zoom;
+  const within = (value) => Math.min(0, Math.max(1 - zoom, value));
+  view.x = within(to.x - (from.x - view.x) * grows);
+  view.y = within(to.y - (from.y - view.y) * grows);
+  view.zoom = zoom;
+  Object.assign(plane.style, {
+    left: `${100 * view.x}%`, top: `${100 * view.y}%`, width: `${100 * zoom}%`, height: `${100 * zoom}%`,
+  });
+}
+
+// Moves the view just so far that a point of the drawing, as a fraction of its size, is in it.
+function reveal({ x, y }) {
+  const edge = 0.06;
+  const [dx, dy] = [view.x + x * view.zoom, view.y + y * view.zoom].map((value) => Math.min(1 - edge, Math.max(edge, value)) - value);
+  carry({ x: 0, y: 0 }, { x: dx, y: dy });
+}
