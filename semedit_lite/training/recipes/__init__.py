@@ -1,14 +1,34 @@
 """One module a model; `build` makes a recipe by the name that `semedit train` takes."""
 
+from functools import partial
 from typing import Any
 
 from semedit_lite.errors import InputError
 
-OPTIONS = {  # training -> what can be set
-    "parser": (),
-    "face-heads": ("count",),
-    "spade-faces-64": ("data", "count", "perceptual"),
-    "spade-faces-128": ("data", "count", "perceptual"),
+
+def _parser(device: str):
+    from semedit_lite.training.recipes.parser import ParserRecipe
+
+    return ParserRecipe(device)
+
+
+def _face_heads(device: str, **options: Any):
+    from semedit_lite.training.recipes.heads import HeadsRecipe
+
+    return HeadsRecipe(device, **options)
+
+
+def _spade_faces(size: int, device: str, **options: Any):
+    from semedit_lite.training.recipes.spade import spade_faces
+
+    return spade_faces(size, device, **options)
+
+
+TRAININGS = {  # name -> what makes the recipe on a device, and the options that it takes
+    "parser": (_parser, ()),
+    "face-heads": (_face_heads, ("count",)),
+    "spade-faces-64": (partial(_spade_faces, 64), ("data", "count", "perceptual")),
+    "spade-faces-128": (partial(_spade_faces, 128), ("data", "count", "perceptual")),
 }
 
 
@@ -19,22 +39,11 @@ def build(name: str, device: str = "cpu", **options: Any):
     `semedit data faces`), `perceptual` one of `perceptual.SOURCES`. The recipe on photos finds
     them through SEMEDIT_DATA.
     """
-    if name not in OPTIONS:
-        raise InputError(f"There is no training '{name}'; choose from {', '.join(OPTIONS)}.")
+    if name not in TRAININGS:
+        raise InputError(f"There is no training '{name}'; choose from {', '.join(TRAININGS)}.")
+    make, known = TRAININGS[name]
     for option in options:
-        if option not in OPTIONS[name]:
-            takes = ", ".join(f"--{known}" for known in OPTIONS[name]) or "none of them"
+        if option not in known:
+            takes = ", ".join(f"--{each}" for each in known) or "none of them"
             raise InputError(f"The training '{name}' has no use for --{option}; it takes {takes}.")
-    match name:
-        case "parser":
-            from semedit_lite.training.recipes.parser import ParserRecipe
-
-            return ParserRecipe(device)
-        case "face-heads":
-            from semedit_lite.training.recipes.heads import HeadsRecipe
-
-            return HeadsRecipe(device, **options)
-        case _:
-            from semedit_lite.training.recipes.spade import spade_faces
-
-            return spade_faces(int(name.rsplit("-", 1)[1]), device, **options)
+    return make(device, **options)
