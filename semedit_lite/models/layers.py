@@ -1,4 +1,7 @@
-"""What two or more of the papers share: spectral norm, initialisation, norms, PatchGANs."""
+"""What two or more of the papers share: what a painter is, spectral norm, initialisation, norms,
+PatchGANs."""
+
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -7,6 +10,19 @@ from torch.nn.utils import parametrize
 
 from semedit_lite.errors import InputError
 from semedit_lite.labels import one_hot
+
+
+@runtime_checkable
+class Painter(Protocol):
+    """What the editor and the evaluation ask of a network that paints layouts: beside these
+    three, `painter(layout, z)` makes of ids (B, H, W) of any size and style codes (B, z_dim)
+    pictures (B, 3, size, size) in [-1, 1]."""
+
+    size: int  # side of its pictures
+    z_dim: int  # of its style codes
+
+    def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (B, 3, H, W) in [-1, 1] of any size -> mean and log variance (B, z_dim)."""
 
 
 class SpectralNorm(nn.Module):
