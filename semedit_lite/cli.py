@@ -175,12 +175,34 @@ def demo(arguments: argparse.Namespace) -> None:
     importlib.import_module("studio").main(arguments.port, arguments.browser)
 
 
-def weights_list(arguments: argparse.Namespace) -> None:
-    """Names and sizes of the bundled weights."""
-    from semedit_lite import hub
+def weights(arguments: argparse.Namespace) -> None:
+    """Weights: what comes with the package, is cached, is on the Hub."""
+    import json
 
-    for path in sorted(hub.BUNDLED.glob(f"*/{hub.FILES[0]}")):
-        print(f"{path.parent.name:24}{path.stat().st_size / 1e6:7.1f} MB")
+    from semedit_lite import download, hub
+
+    rows = []
+    for copy in hub.copies():
+        row = copy._asdict()
+        if copy.place == "Hub":
+            row["revision"] = hub.PINS[copy.name].revision
+            if arguments.ask:
+                try:
+                    download.ask(copy.name, row["revision"])
+                    row["answer"] = "the Hub offers it"
+                except download.HubError as error:
+                    row["answer"] = error.reason
+        rows.append(row)
+    if arguments.json:
+        print(json.dumps(rows, indent=2, default=str))
+        return
+    digits = 64 if arguments.full else 12
+    print(f"{'name':24}{'where':12}{'size':>9}  SHA-256")
+    for row in rows:
+        size = f"{row['size'] / 1e6:.1f} MB" if row["size"] else ""
+        place = f"Hub {row['revision'][:7]}" if "revision" in row else row["place"]
+        line = f"{row['name']:24}{place:12}{size:>9}  {row['weights'][:digits]}"
+        print(f"{line}  {row.get('answer', '')}".rstrip())
 
 
 def weights_fetch(arguments: argparse.Namespace) -> None:
@@ -195,6 +217,30 @@ def weights_where(arguments: argparse.Namespace) -> None:
     from semedit_lite import hub
 
     print(hub.BUNDLED)
+
+
+def push(arguments: argparse.Namespace) -> None:
+    """Publishes weights on the Hub, or says what it would publish."""
+    import hashlib
+
+    from huggingface_hub import constants, get_token
+
+    from semedit_lite import publish
+
+    repository, files = publish.parcel(arguments.name)
+    for file, content in files.items():
+        digest = hashlib.sha256(content).hexdigest()
+        print(f"{file:24}{len(content) / 1e3:10,.1f} kB  {digest}")
+    where = f"{constants.ENDPOINT}/{repository}"
+    if arguments.dry_run or get_token() is None:
+        why = "a dry run" if arguments.dry_run else "nobody is logged in; `hf auth login` does it"
+        print(f"Nothing was uploaded to {where}: {why}.")
+        revision = "COMMIT"
+    else:
+        revision = publish.push(repository, files)
+        print(f"Uploaded to {where}.")
+    print(f'For PINS in semedit_lite/hub.py:\n"{Path(repository).name}": ', end="")
+    print(publish.pin(files, revision) + ",")
 
 
 # What the verbs share -------------------------------------------------------------------------
@@ -378,12 +424,17 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--port", type=_at_most(65535), default=7860, help="(7860)")
     own.add_argument("--no-browser", dest="browser", action="store_false", help="open none")
 
-    weights = verbs.add_parser("weights", help="What is on this machine.").add_subparsers(
-        required=True, metavar="WHAT"
-    )
-    add(weights, "list", weights_list)
-    add(weights, "fetch", weights_fetch).add_argument("name", metavar="NAME")
-    add(weights, "where", weights_where)
+    own = add(verbs, "weights", weights)
+    own.add_argument("--full", action="store_true", help="whole digests (SHA-256 of the weights)")
+    own.add_argument("--json", action="store_true", help="everything, as JSON")
+    own.add_argument("--ask", action="store_true", help="also whether the Hub answers")
+    own = own.add_subparsers(metavar="WHAT")
+    add(own, "fetch", weights_fetch).add_argument("name", metavar="NAME")
+    add(own, "where", weights_where)
+
+    own = add(verbs, "push", push)
+    own.add_argument("name", metavar="NAME|DIR", help="of weights; DIR holds a checkpoint")
+    own.add_argument("--dry-run", action="store_true", help="upload nothing, say what it would be")
     return parser
 
 

@@ -8,9 +8,11 @@ stand in.
 """
 
 import hashlib
+import importlib
 import inspect
 import json
 import os
+import pkgutil
 import secrets
 import threading
 from collections.abc import Callable
@@ -132,6 +134,37 @@ def cached(name: str) -> Path | None:
                 path.unlink()
             return None
     return folder
+
+
+class Copy(NamedTuple):
+    """One copy of weights. `place` is "bundled", "cached" or, for what is pinned, "Hub"; `size` is
+    that of the weights in bytes; `weights` and `config` are SHA-256."""
+
+    name: str
+    place: str
+    folder: Path | None
+    size: int | None
+    weights: str
+    config: str
+
+
+def copies() -> list[Copy]:
+    """All weights there are, by name: in the package, in the Hub's cache, on the Hub."""
+
+    def here(name: str, place: str, folder: Path) -> Copy:
+        size = (folder / FILES[0]).stat().st_size
+        return Copy(name, place, folder, size, *(digest(folder / file) for file in FILES))
+
+    bundled = {path.parent.name for path in BUNDLED.glob(f"*/{FILES[0]}")}
+    found = []
+    for name in sorted(bundled | set(PINS)):
+        if name in bundled:
+            found.append(here(name, "bundled", _whole(BUNDLED / name)))
+        if name in PINS:
+            if folder := cached(name):
+                found.append(here(name, "cached", folder))
+            found.append(Copy(name, "Hub", None, None, PINS[name].weights, PINS[name].config))
+    return found
 
 
 def _cache(name: str) -> Path:
@@ -257,6 +290,32 @@ class Pretrained:
         write_beside(folder / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
         if card is not None:
             write_beside(folder / "README.md", lambda path: path.write_text(card, encoding="utf-8"))
+
+
+def kind(folder: Path) -> str | None:
+    """The class of network that a checkpoint's config.json names."""
+    try:
+        return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("class")
+    except (ValueError, AttributeError) as error:  # no JSON, or no object
+        why = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"'{folder.name}/config.json' does not describe a network ({why})."
+        ) from None
+
+
+def network(folder: Path) -> nn.Module:
+    """The network of a checkpoint, loaded, of whichever class in `models/` its config.json names.
+    InputError where anything does not fit."""
+    from semedit_lite import models
+
+    name = kind(_whole(folder))
+    for module in pkgutil.iter_modules(models.__path__):
+        found = getattr(
+            importlib.import_module(f"{models.__name__}.{module.name}"), str(name), None
+        )
+        if inspect.isclass(found) and issubclass(found, Pretrained):
+            return found.from_pretrained(folder)
+    raise InputError(f"'{folder.name}/config.json' names '{name}', which is no network of models/.")
 
 
 def parameters(model: nn.Module) -> int:

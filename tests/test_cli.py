@@ -351,7 +351,19 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
 
 @pytest.mark.parametrize(
     "verb",
-    ["", "faces", "parse", "paint", "data faces", "train", "eval", "bench", "demo", "weights list"],
+    [
+        "",
+        "faces",
+        "parse",
+        "paint",
+        "data faces",
+        "train",
+        "eval",
+        "bench",
+        "demo",
+        "weights",
+        "push",
+    ],
 )
 def test_help(verb, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from test_hub import Toy
 
-from semedit_lite import download, hub
+from semedit_lite import cli, download, hub
 from semedit_lite.errors import InputError
 
 constants = pytest.importorskip("huggingface_hub.constants")
@@ -30,8 +30,8 @@ class StandIn(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
+    def __init__(self, answer: type | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), answer or Answer)
         self.files: dict[str, bytes] = {}
         self.mood: str | int = "well"
         self.asked: list[str] = []  # METHOD PATH, in order
@@ -98,6 +98,22 @@ def running(server):
         server.server_close()
 
 
+def point_to(url, folder, monkeypatch):
+    """As if huggingface_hub had been imported with these variables, and nobody were logged in."""
+    for key in ("OFFLINE", "HF_HUB_OFFLINE", "HF_TOKEN", "SEMEDIT_WEIGHTS"):
+        monkeypatch.delenv(key, raising=False)
+    for key, value in {
+        "ENDPOINT": url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_CACHE": str(folder / "cache"),
+        "HF_TOKEN_PATH": str(folder / "token"),
+        "HF_HUB_ETAG_TIMEOUT": 0.75,
+        "HF_HUB_DOWNLOAD_TIMEOUT": 0.5,
+    }.items():
+        monkeypatch.setattr(constants, key, value)
+
+
 @pytest.fixture
 def there(tmp_path, monkeypatch):
     """A Hub that has a Toy, pinned, beside a pickle and a card; a cache of its own."""
@@ -109,18 +125,7 @@ def there(tmp_path, monkeypatch):
         digests = [hub.digest(tmp_path / "published" / file) for file in hub.FILES]
         monkeypatch.setitem(hub.PINS, "toy", hub.Pin(REVISION, *digests))
         monkeypatch.setattr(hub, "_fallbacks", {})
-        for key in ("OFFLINE", "HF_HUB_OFFLINE", "HF_TOKEN", "SEMEDIT_WEIGHTS"):
-            monkeypatch.delenv(key, raising=False)
-        for key, value in {
-            "ENDPOINT": server.url,
-            "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
-            "HF_HUB_OFFLINE": False,
-            "HF_HUB_CACHE": str(tmp_path / "cache"),
-            "HF_TOKEN_PATH": str(tmp_path / "token"),
-            "HF_HUB_ETAG_TIMEOUT": 0.75,
-            "HF_HUB_DOWNLOAD_TIMEOUT": 0.5,
-        }.items():
-            monkeypatch.setattr(constants, key, value)
+        point_to(server.url, tmp_path, monkeypatch)
         yield server
 
 
@@ -292,6 +297,44 @@ def test_a_space_waits_once_for_a_silent_hub(there, bundled, monkeypatch):
         f"The weights '{name}' come with the app: the Hub did not answer within 0.75 s."
         for name in ("toy", "other")
     ]
+
+
+def test_weights_are_listed_with_where_they_are(there, bundled, monkeypatch, capsys):
+    def lines(*flags):
+        assert cli.main(["weights", *flags]) == 0
+        return [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+
+    own = hub.digest(hub.BUNDLED / "toy" / "config.json")
+    pin = hub.PINS["toy"]
+    assert pin.config != own
+    weights = hub.digest(hub.BUNDLED / "toy" / "model.safetensors")
+    assert lines() == [
+        ["toy", "bundled", "0.0", "MB", weights[:12]],
+        ["toy", "Hub", REVISION[:7], pin.weights[:12]],
+    ]
+    assert there.asked == []
+    monkeypatch.setattr(hub, "BUNDLED", hub.BUNDLED / "none")
+    assert cli.main(["weights", "fetch", "toy"]) == 0
+    assert capsys.readouterr().out == f"{hub.cached('toy')}\n"
+    there.asked.clear()
+    assert lines("--full", "--ask") == [
+        ["toy", "cached", "0.0", "MB", pin.weights],
+        ["toy", "Hub", REVISION[:7], pin.weights, "the", "Hub", "offers", "it"],
+    ]
+    assert there.asked == [f"HEAD {address('config.json')}"]
+    there.mood = 404
+    assert cli.main(["weights", "--json", "--ask"]) == 0
+    here, pinned = json.loads(capsys.readouterr().out)
+    assert here == {
+        "name": "toy",
+        "place": "cached",
+        "folder": str(hub.cached("toy")),
+        "size": (hub.cached("toy") / "model.safetensors").stat().st_size,
+        "weights": pin.weights,
+        "config": pin.config,
+    }
+    assert (pinned["revision"], pinned["folder"]) == (REVISION, None)
+    assert pinned["answer"] == "the Hub has no 'semedit/toy' as pinned any more"
 
 
 def test_the_environment_names_the_hub_and_its_patience(there, tmp_path):

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 
 from semedit_lite.errors import InputError
-from semedit_lite.hub import digest, find, write_beside
+from semedit_lite.hub import digest, find, network, write_beside
+from semedit_lite.models.layers import Painter
+from semedit_lite.models.mobilestylegan import MobileStyleGAN
+from semedit_lite.models.parser import FaceParser
 
 
 def evaluate(
@@ -20,41 +23,27 @@ def evaluate(
     if count is not None and count < 2:
         raise InputError(f"{count} seeds are too few to score; give 2 or more.")
     folder = find(name)
-    kind = _class_of(folder)
-    match kind:
-        case "FaceParser":
+    model = network(folder).to(device)
+    match model:
+        case FaceParser():
             from semedit_lite.evaluation.parsing import score_parser
-            from semedit_lite.models.parser import FaceParser
 
-            result = score_parser(FaceParser.from_pretrained(folder, device))
-        case "GauGAN":
-            from semedit_lite.evaluation.painting import score_painter
-            from semedit_lite.models.spade import GauGAN
-
-            result = score_painter(GauGAN.from_pretrained(folder, device), count or 512, data)
-        case "MobileStyleGAN":
+            result = score_parser(model)
+        case MobileStyleGAN():
             from semedit_lite.evaluation.generator import score_generator
-            from semedit_lite.models.mobilestylegan import MobileStyleGAN
 
-            result = score_generator(MobileStyleGAN.from_pretrained(folder, device), count or 32)
+            result = score_generator(model, count or 32)
+        case Painter():
+            from semedit_lite.evaluation.painting import score_painter
+
+            result = score_painter(model, count or 512, data)
         case _:
-            raise InputError(f"There is no evaluation for '{name}' ({kind}).")
+            raise InputError(f"There is no evaluation for '{name}' ({type(model).__name__}).")
     result = {"weights_sha256": digest(folder / "model.safetensors"), **rounded(result)}
     if write:
         text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
         write_beside(folder / "scores.json", lambda path: path.write_text(text, encoding="utf-8"))
     return result
-
-
-def _class_of(folder: Path) -> str | None:
-    """The network that a checkpoint's config.json names."""
-    try:
-        return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("class")
-    except (ValueError, AttributeError) as error:  # no JSON, or no object
-        why = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"'{folder.name}/config.json' does not describe a network ({why})."
-        ) from None
 
 
 def rounded(value):
