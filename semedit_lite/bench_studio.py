@@ -1,8 +1,10 @@
 """What `semedit bench` measures of the Studio, which runs in a process of its own."""
 
 import atexit
+import importlib
 import itertools
 import math
+import os
 import re
 import shutil
 import socket
@@ -11,10 +13,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from semedit_lite.errors import InputError
 
@@ -22,21 +24,19 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
 
-@contextmanager
-def _studio() -> Iterator[tuple[subprocess.Popen, str]]:
-    """The Studio in a process of its own, from when it answers: process and address."""
+def free_port() -> int:
+    """A port that nobody listens on just now."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "semedit_lite.cli",
-        "demo",
-        "--no-browser",
-        "--port",
-        str(port),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        return free.getsockname()[1]
+
+
+@contextmanager
+def serving(
+    command: list[str | Path], port: int, **options: Any
+) -> Iterator[tuple[subprocess.Popen, str]]:
+    """What `command` serves at a port, from when it answers until it is stopped: process and
+    address. `options` are those of subprocess.Popen."""
+    process = subprocess.Popen(command, **{"stdout": subprocess.DEVNULL} | options)
     address = f"http://127.0.0.1:{port}/"
     try:
         while process.poll() is None:
@@ -46,11 +46,18 @@ def _studio() -> Iterator[tuple[subprocess.Popen, str]]:
             except OSError:
                 time.sleep(0.05)
         else:
-            raise InputError("The Studio did not start; `semedit demo` says why.")
+            raise InputError(f"`{' '.join(map(str, command))}` did not start; run it to see why.")
         yield process, address
     finally:
         process.terminate()
         process.wait()
+
+
+def _studio() -> AbstractContextManager[tuple[subprocess.Popen, str]]:
+    """The Studio in a process of its own."""
+    port = free_port()
+    demo = ["-m", "semedit_lite.cli", "demo", "--no-browser", "--port", str(port)]
+    return serving([sys.executable, *demo], port)
 
 
 def studio_start(device: str) -> Callable[[], float]:
@@ -59,6 +66,34 @@ def studio_start(device: str) -> Callable[[], float]:
     def run() -> float:
         began = time.perf_counter()
         with _studio():
+            return time.perf_counter() - began
+
+    return run
+
+
+def space(
+    python: Path, folder: Path, start: Sequence[str] = ("app.py",), **variables: str
+) -> AbstractContextManager[tuple[subprocess.Popen, str]]:
+    """The Space that was built in `folder`, in the environment of `python`, with `variables` set
+    and nothing of this checkout within its reach."""
+    port = free_port()
+    variables = {"SPACE_ID": f"semedit/{folder.name}", "GRADIO_SERVER_PORT": str(port)} | variables
+    ours = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return serving([python, *start], port, cwd=folder, env=ours | variables)
+
+
+def space_start(device: str) -> Callable[[], float]:
+    """From the command to the page of Paint's Space, once its environment is there, in seconds."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+    maker = importlib.import_module("space")
+    folder = Path(tempfile.mkdtemp(), "paint")
+    atexit.register(shutil.rmtree, folder.parent)
+    maker.build("paint", folder)
+    python = maker.environment("paint")
+
+    def run() -> float:
+        began = time.perf_counter()
+        with space(python, folder):
             return time.perf_counter() - began
 
     return run

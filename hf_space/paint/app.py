@@ -1,0 +1,9 @@
+"""semedit Paint as a Space: `python app.py`, beside what scripts/space.py puts here."""
+
+import os
+
+import paint
+
+os.environ.setdefault("SEMEDIT_WEIGHTS", "hub")  # as published; else those that came along
+paint.face(paint.FIRST)  # the networks are there before the first visitor
+paint.main()

@@ -1,0 +1,192 @@
+"""Builds a Space: a folder with a demo, what it needs of the package, and its weights.
+
+python scripts/space.py paint             # builds dist/spaces/paint and lists what it holds
+python scripts/space.py paint --install   # and an environment for it, with what a Space installs
+python scripts/space.py paint --check     # only says whether hf_space/paint is up to date
+
+A Space's own files lie in hf_space/NAME. What follows from the rest of the repository is written
+there by this script: requirements.txt, and in README.md the version of Gradio and the weights.
+"""
+
+import argparse
+import ast
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from huggingface_hub import SpaceCard
+from install import CPU_INDEX, answers
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from semedit_lite import hub
+from semedit_lite.download import OWNER
+
+ROOT = Path(__file__).resolve().parent.parent
+SPACES, DEMOS = ROOT / "hf_space", ROOT / "demos"
+TERMS = ("LICENSE", "NOTICE", "WEIGHTS.md")
+PAGE = (".css", ".html", ".js")  # what modules serve to browsers lies beside them
+
+
+def tested() -> dict[str, str]:
+    """The version of each package that is tested, from constraints.txt."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = (line.split("==") for line in lines if not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+def requirements() -> str:
+    """requirements.txt: what the package and the app need, as tested. Gradio is not in it, since a
+    Space takes that from `sdk_version`, nor what those need in turn: a Space brings packages of its
+    own, with which it would collide."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["app"]]
+    names = [Requirement(line).name for line in wanted]
+    pins = [f"{name}=={tested()[canonicalize_name(name)]}" for name in names if name != "gradio"]
+    return "\n".join(["# Written by scripts/space.py", f"--extra-index-url {CPU_INDEX}", *pins, ""])
+
+
+def needed(demo: Path) -> tuple[set[Path], set[str]]:
+    """The package's modules that a script imports, also within functions and through others, and
+    every string constant in them and in the script."""
+    found, strings, todo = set(), set(), [demo]
+    while todo:
+        imported = set()
+        for node in ast.walk(ast.parse(todo.pop().read_text(encoding="utf-8"))):
+            match node:
+                case ast.Constant(value=str(text)):
+                    strings.add(text)
+                case ast.Import(names=names):
+                    imported |= {alias.name for alias in names}
+                case ast.ImportFrom(module=str(module), names=names):
+                    imported |= {f"{module}.{alias.name}" for alias in names}
+        for name in imported:
+            parts = name.split(".")
+            for path in (ROOT.joinpath(*parts[:k]) for k in range(1, len(parts) + 1)):
+                for file in (path / "__init__.py", path.with_suffix(".py")):
+                    if parts[0] == "semedit_lite" and file.is_file() and file not in found:
+                        found.add(file)
+                        todo.append(file)
+    return found, strings
+
+
+def models(strings: set[str]) -> list[str]:
+    """The bundled weights that are named."""
+    return sorted(folder.name for folder in hub.BUNDLED.iterdir() if folder.name in strings)
+
+
+def own_files(name: str) -> dict[str, str]:
+    """The files in hf_space/NAME as they should be, by name."""
+    files = {path.name: path.read_text(encoding="utf-8") for path in (SPACES / name).iterdir()}
+    card = SpaceCard(files["README.md"])
+    names = models(needed(DEMOS / f"{name}.py")[1])
+    card.data["sdk_version"] = tested()["gradio"]
+    card.data["models"] = [f"{OWNER}/{model}" for model in names]
+    card.data["preload_from_hub"] = [
+        f"{OWNER}/{model} {','.join(hub.FILES)} {hub.PINS[model].revision}"
+        for model in names
+        if model in hub.PINS
+    ] or None  # leaves the line out
+    return files | {"README.md": str(card), "requirements.txt": requirements()}
+
+
+def stale(name: str) -> list[str]:
+    """The files in hf_space/NAME that are not as they should be."""
+    folder = SPACES / name
+    return [
+        file
+        for file, text in sorted(own_files(name).items())
+        if not (folder / file).is_file() or (folder / file).read_text(encoding="utf-8") != text
+    ]
+
+
+def build(name: str, folder: Path) -> None:
+    """Puts the Space NAME, all of it, into an empty folder."""
+    demo = DEMOS / f"{name}.py"
+    modules, strings = needed(demo)
+    served = (
+        path
+        for place in {module.parent for module in modules}
+        for path in place.iterdir()
+        if path.suffix in PAGE
+    )
+    checkpoints = (
+        hub.BUNDLED / model / file
+        for model in models(strings)
+        for file in (*hub.FILES, "README.md")
+    )
+    beside = (path for path in DEMOS.glob("*/*") if path.parent.name in strings)
+    files = {demo.name: demo} | {term: ROOT / term for term in TERMS}
+    files |= {str(path.relative_to(DEMOS)): path for path in beside}
+    files |= {str(path.relative_to(ROOT)): path for path in (*modules, *served, *checkpoints)}
+    for target, source in files.items():
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / target)
+    for target, text in own_files(name).items():
+        (folder / target).write_text(text, encoding="utf-8")
+
+
+def environment(name: str) -> Path:
+    """The Python of an environment with what a Space would install for NAME; made anew where that
+    has changed."""
+    text, gradio = requirements(), f"gradio=={tested()['gradio']}"
+    folder = ROOT / ".cache" / "spaces" / name
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    content = (
+        text + (ROOT / "constraints.txt").read_text(encoding="utf-8") + sys.version + str(ROOT)
+    )
+    state, stamp = hashlib.sha256(content.encode()).hexdigest(), folder / "ready"
+    if stamp.is_file() and stamp.read_text() == state:
+        return python
+    if os.environ.get("OFFLINE", "0") not in ("", "0"):
+        sys.exit("OFFLINE=1 refuses the network, which an environment for the Space needs.")
+    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+    if not answers(f"{CPU_INDEX}/torch/"):  # as in install.py: pip may find a CPU build elsewhere
+        text = text.replace(f"--extra-index-url {CPU_INDEX}\n", "")
+    (folder / "requirements.txt").write_text(text, encoding="utf-8")
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    command += ["-c", ROOT / "constraints.txt", "-r", folder / "requirements.txt", gradio]
+    if subprocess.run(command, check=False).returncode != 0:
+        sys.exit("The environment of the Space could not be made; pip says above why.")
+    stamp.write_text(state)
+    return python
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=sorted(path.name for path in SPACES.iterdir()))
+    parser.add_argument("-o", "--output", type=Path, help="a new folder (dist/spaces/NAME)")
+    parser.add_argument("--install", action="store_true", help="also an environment to try it in")
+    parser.add_argument("--check", action="store_true", help="build nothing; is all up to date?")
+    arguments = parser.parse_args()
+    name = arguments.name
+    if arguments.check:
+        if files := stale(name):
+            sys.exit(
+                f"In hf_space/{name}, {', '.join(files)} must be written anew: "
+                f"python scripts/space.py {name}"
+            )
+        return
+    folder = arguments.output or ROOT / "dist" / "spaces" / name
+    if arguments.output is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        sys.exit(f"'{folder}' is not an empty folder; choose a new one.")
+    for file, text in own_files(name).items():
+        (SPACES / name / file).write_text(text, encoding="utf-8")
+    build(name, folder)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    for path in files:
+        print(f"{path.stat().st_size:>12,}  {path.relative_to(folder)}")
+    print(f"{sum(path.stat().st_size for path in files):>12,}  bytes in {len(files)} files")
+    print(f"\nhf upload {OWNER}/{name} {folder} . --repo-type space --delete '*'")
+    if arguments.install:
+        print(f"cd {folder} && {environment(name)} app.py")
+
+
+if __name__ == "__main__":
+    main()
