@@ -1,8 +1,9 @@
-"""The values that travel between the painter's canvas and Python."""
+"""The values that travel between the painter's canvas and Python, and the colours it shows."""
 
 import base64
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from PIL import Image
 
 from semedit_lite.errors import InputError
 from semedit_lite.labels import FACADES, FACE, IGNORE
-from semedit_lite.ui.painter import decode_value, document_of, encode_value
+from semedit_lite.ui.painter import decode_value, document_of, encode_value, painter
 
 SIZE = 16
+LAYOUTS = sorted((Path(__file__).parent.parent / "demos" / "layouts").glob("*.png"))
 
 
 def url(image: Image.Image, kind: str = "PNG") -> str:
@@ -131,3 +133,74 @@ def test_the_document_of_a_value():
     assert document_of(encode_value(face())) is None
     assert document_of(url(FACE.to_pil(face()[0]))) is None
     assert document_of("") is None
+
+
+def touching(paths: list[Path]) -> np.ndarray:
+    """Pairs of classes (K, 2), lower id first, that touch in at least two of the layouts."""
+    found = np.zeros((len(FACE), len(FACE)), dtype=int)
+    for path in paths:
+        ids = np.asarray(Image.open(path))  # (H, W)
+        beside = np.zeros_like(found)
+        for a, b in ((ids[1:], ids[:-1]), (ids[:, 1:], ids[:, :-1])):
+            np.add.at(beside, (np.minimum(a, b), np.maximum(a, b)), 1)
+        found += beside >= 4  # a stray pixel is no border
+    return np.argwhere(np.triu(found >= 2, 1))
+
+
+# What eyes without one of the three cones see, in linear sRGB (Machado et al. 2009, severity 1).
+EYES = {
+    "all cones": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def oklab(colours, eye: str) -> np.ndarray:
+    """sRGB 0 to 255 (K, 3) -> OKLab (K, 3), as `eye` sees it (bottosson.github.io/posts/oklab)."""
+    c = np.array(colours) / 255
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    linear = (linear @ np.array(EYES[eye]).T).clip(0, 1)
+    cones = [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+    lab = [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+    return np.cbrt(linear @ np.transpose(cones)) @ np.transpose(lab)
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_colours_that_are_safe_are_far_apart_where_classes_touch(eye):
+    """0.15 in OKLab is the difference between a grey and one a sixth lighter; ordinary colours come
+    as near as 0.013."""
+    pairs = touching(LAYOUTS)
+    assert len(pairs) > 30
+    seen = oklab(FACE.contrast, eye)
+    apart = np.linalg.norm(seen[:, None] - seen, axis=-1)  # (19, 19)
+    near = {(FACE.titles[a], FACE.titles[b]) for a, b in pairs if apart[a, b] < 0.15}
+    assert not near
+    assert apart[np.triu_indices(len(FACE), 1)].min() > 0.05  # none is ever taken for another
+
+
+def test_the_painter_is_given_what_its_label_set_has():
+    face, facades = painter(FACE, SIZE).props, painter(FACADES, SIZE).props
+    assert face["pairs"] == FACE.pairs
+    assert [tuple(each["contrast"]) for each in face["classes"]] == list(FACE.contrast)
+    assert not any(each["contrast"] for each in facades["classes"])
