@@ -2,14 +2,17 @@
 
 import base64
 import io
+import json
 import os
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -18,13 +21,16 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
+from semedit_lite.editing.paint import PaintEditor
 from semedit_lite.images import read_provenance
 from semedit_lite.labels import FACE
+from semedit_lite.models.spade import GauGAN
+from semedit_lite.ui import app
 from semedit_lite.ui.painter import decode_value
 
 gradio_client = pytest.importorskip("gradio_client")
 
-HAIR = FACE.id("hair")
+HAIR, GLASSES = FACE.id("hair"), FACE.id("eye_g")
 SEED = 24
 SKIPPED = {"__type__": "update"}  # what Gradio sends for "leave it as it is"
 
@@ -70,6 +76,7 @@ def test_every_endpoint_is_named_and_described(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert set(endpoints) == {
         *("/generate", "/random_face", "/open", "/reference", "/paint", "/picture", "/layout"),
+        *("/open_layout", "/donor", "/take_part"),
     }
     for name, about in endpoints.items():
         assert len(about["description"]) > 40, name
@@ -115,6 +122,103 @@ def test_the_style_of_another_photo(client, face, tmp_path):
     assert np.array_equal(pixels(result), again)
     target = pixels(other).mean((0, 1))
     assert np.abs(again.mean((0, 1)) - target).sum() < np.abs(own.mean((0, 1)) - target).sum()
+
+
+def test_a_layout_is_opened_for_the_picture_that_is_open(client, face, tmp_path):
+    picture, layout = face
+    client.predict(seed=SEED, api_name="/generate")
+    coloured = FACE.to_pil(torch.from_numpy(bangs(layout))).convert("RGB")
+    coloured.resize((512, 512), Image.Resampling.NEAREST).save(tmp_path / "layout.png")
+    file = gradio_client.handle_file(tmp_path / "layout.png")
+    canvas, result, scores = client.predict(file, api_name="/open_layout")
+    assert np.array_equal(decode_value(canvas, FACE, 256)[0].numpy(), bangs(layout))
+    assert json.loads(canvas)["fresh"] is False  # one step, which undo takes back
+    assert "photo" not in canvas  # the one that shows through stays
+    change = np.abs(pixels(result) - np.asarray(picture).astype(int)).mean(-1)
+    assert change[65:95, 85:170].mean() > 5
+    assert change[140:].max() == 0
+    assert "hair" in scores["classes"]
+
+
+def test_a_layout_is_opened_where_nothing_was(client, studio, face, tmp_path):
+    FACE.to_pil(torch.from_numpy(face[1])).save(tmp_path / "layout.png")
+    file = gradio_client.handle_file(tmp_path / "layout.png")
+    canvas, result, _ = joined(studio).predict(file, api_name="/open_layout")
+    assert np.array_equal(decode_value(canvas, FACE, 256)[0].numpy(), face[1])
+    assert pixels(result).shape == (256, 256, 3)
+
+
+def test_a_part_of_a_generated_face_is_taken(client, face):
+    donor = decode_value(client.predict(seed=12, api_name="/generate")[0], FACE, 256)[0].numpy()
+    client.predict(seed=SEED, api_name="/generate")
+    canvas, result, scores = client.predict(
+        data_url(face[1]), "glasses", "seed", 12, api_name="/take_part"
+    )
+    layout = decode_value(canvas, FACE, 256)[0].numpy()
+    assert (donor == GLASSES).mean() > 0.01
+    assert np.array_equal(layout == GLASSES, donor == GLASSES)
+    assert np.array_equal(layout[donor != GLASSES], face[1][donor != GLASSES])
+    assert np.abs(pixels(result) - np.asarray(face[0]).astype(int))[layout == GLASSES].mean() > 5
+    assert scores["classes"]["eye_g"] > 0.3
+
+
+def test_a_part_of_the_face_in_a_photo_is_taken(client, face, tmp_path):
+    photo = client.predict(seed=2, api_name="/generate")[1]
+    client.predict(seed=SEED, api_name="/generate")
+    donor, shown, *_ = client.predict(gradio_client.handle_file(photo), api_name="/donor")
+    assert donor == "photo"
+    assert pixels(shown["value"]).shape == (256, 256, 3)
+    old = data_url(face[1])
+    canvas, *_ = client.predict(old, "hair and hat", donor, api_name="/take_part")
+    layout = decode_value(canvas, FACE, 256)[0].numpy()
+    assert (layout != face[1]).mean() > 0.05
+    assert client.predict(old, api_name="/paint")[0]  # the face that is painted is still the old
+
+
+def test_parts_that_cannot_be_taken_are_explained(client, studio, face):
+    layout, stranger = data_url(face[1]), joined(studio)
+    for asked, sentence in (
+        (("hat", "seed", SEED), "does not show this part"),
+        (("hat", "photo", SEED), "Choose the photo"),
+        (("hat", "seed", -1), "whole number"),
+        (("tail", "seed", SEED), "tail"),
+    ):
+        with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
+            stranger.predict(layout, *asked, api_name="/take_part")
+    old, *_ = stranger.predict(seed=12, api_name="/generate")
+    stranger.predict(seed=SEED, api_name="/generate")
+    with pytest.raises(gradio_client.exceptions.AppError, match="open it again"):
+        stranger.predict(old, "hair and hat", "seed", 12, api_name="/take_part")
+    assert stranger.predict(layout, api_name="/paint")
+
+
+def test_one_chooses_among_models(face, tmp_path, monkeypatch):
+    """On its functions: the package may hold one painter or several."""
+    import paint
+
+    sizes = {"size": 32, "z_dim": 8, "width": 4, "max_width": 8, "hidden": 4, "encoder_width": 4}
+    other = str(tmp_path / "spade-toy-32")
+    GauGAN(classes=19, **sizes).save_pretrained(other)
+    for models in ([paint.MODELS[0]], [paint.MODELS[0], other]):
+        monkeypatch.setattr(paint, "MODELS", models)
+        with app.blocks("one tab") as page:
+            paint.build(page)
+        (choice,) = (b for b in page.blocks.values() if getattr(b, "elem_id", "") == "model")
+        assert choice.visible == (len(models) > 1)
+        assert [name for _, name in choice.choices] == models
+        assert choice.value == models[0]
+    session = paint.generate(SEED, "own", 0, False, models[0], paint.Session())[-1]
+    face[0].save(tmp_path / "style.png")
+    style, _, result, _, session = paint.reference(
+        tmp_path / "style.png", data_url(face[1]), 0, False, models[0], session
+    )
+    for name, painted in (
+        (models[0], result),
+        (other, paint.paint(data_url(face[1]), style, 0, False, other, session)[0]),
+    ):  # each in its own code of the style
+        step = read_provenance(painted)["operations"][-1]
+        assert step["model"] == Path(name).name
+        assert step["style"]["kind"] == "photo"
 
 
 def test_sessions_do_not_see_each_other(client, studio, face):
@@ -284,6 +388,96 @@ def test_bad_layouts_are_refused(client, face, name):
         with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
             client.predict(make(face[1]), api_name=endpoint)
     assert client.predict(data_url(face[1]), api_name="/paint")
+
+
+def as_png(image: Image.Image) -> bytes:
+    return file_of(image, "PNG")
+
+
+def palette_image(ids) -> Image.Image:
+    return FACE.to_pil(torch.from_numpy(ids.astype(np.int64)))
+
+
+BAD_FILES = {
+    "smoothed edges": (
+        lambda ids: as_png(palette_image(ids).convert("RGB").resize((300, 300))),
+        r"% of its pixels .* without smoothing",
+    ),
+    "photo": (lambda ids: as_png(NOISE), "none of the colours of 'face'"),
+    "JPEG": (lambda ids: file_of(palette_image(ids).convert("RGB"), "JPEG"), "is a JPEG"),
+    "16 bits": (
+        lambda ids: as_png(Image.fromarray(ids.astype(np.uint16) * 257)),
+        "only 0 to 18",
+    ),
+    "not square": (lambda ids: as_png(palette_image(ids[:200])), "256×200"),
+    "one class": (lambda ids: as_png(palette_image(ids * 0)), "all of it is"),
+    "pixels without a class": (
+        lambda ids: as_png(palette_image(np.where(ids == HAIR, 255, ids))),
+        "without a class",
+    ),
+    "truncated": (lambda ids: as_png(palette_image(ids))[:900], "damaged"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_bad_layout_files_are_refused(client, face, tmp_path, name):
+    make, sentence = BAD_FILES[name]
+    (tmp_path / "layout.png").write_bytes(make(face[1]))
+    file = gradio_client.handle_file(tmp_path / "layout.png")
+    with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
+        client.predict(file, api_name="/open_layout")
+    assert client.predict(data_url(face[1]), api_name="/paint")
+
+
+def test_fifty_clients_at_once_are_answered_or_told_that_it_is_busy(
+    client, studio, face, monkeypatch
+):
+    """The first is held until all have asked, so that the queue does fill up."""
+    import paint as demo
+
+    all_asked = threading.Event()
+    apply = PaintEditor.apply
+
+    def held(*args):
+        assert all_asked.wait(60)
+        return apply(*args)
+
+    monkeypatch.setattr(PaintEditor, "apply", held)
+    (paint,) = (d["id"] for d in client.config["dependencies"] if d["api_name"] == "paint")
+    layout = data_url(face[1])
+    turn = threading.Barrier(50, all_asked.set)
+
+    def ask(k: int) -> tuple[int, str]:
+        """HTTP status, and the address of the picture or the server's word."""
+        me = {"session_hash": f"crowd-{k}"}
+        data = [layout, "seed", k % 2, False, demo.MODELS[0], None]
+        with httpx.Client(base_url=studio + "gradio_api/", timeout=60) as http:
+            joined = http.post("queue/join", json={"data": data, "fn_index": paint, **me})
+            turn.wait(60)
+            if joined.status_code != 200:
+                return joined.status_code, joined.json()["detail"]
+            with http.stream("GET", "queue/data", params=me) as events:
+                for line in events.iter_lines():
+                    event = json.loads(line.removeprefix("data: ") or "{}")
+                    if event.get("msg") == "process_completed":
+                        return 200, event["output"]["data"][0]["url"]
+        raise AssertionError("no answer")
+
+    with ThreadPoolExecutor(50) as crowd:
+        answers = list(crowd.map(ask, range(50)))
+    pictures: dict[int, set[bytes]] = {0: set(), 1: set()}
+    for k, (status, said) in enumerate(answers):
+        if status == 200:
+            pixel = Image.open(io.BytesIO(httpx.get(said).content)).convert("RGB")
+            pictures[k % 2].add(pixel.tobytes())
+        else:
+            assert (status, said.split(".")[0]) == (503, "Queue is full")
+    statuses = [status for status, _ in answers]
+    assert 16 <= statuses.count(200) <= 18  # those that wait and one that is at work
+    assert statuses.count(200) + statuses.count(503) == 50
+    ones, others = pictures.values()
+    assert len(ones | others) == len(ones) + len(others) == 2  # each its own, in its own style
+    assert client.predict(layout, api_name="/paint")
 
 
 @pytest.mark.parametrize("seed", [-1, 2**40])
