@@ -25,6 +25,7 @@ from packaging.utils import canonicalize_name
 
 from semedit_lite import hub
 from semedit_lite.download import OWNER
+from semedit_lite.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 SPACES, DEMOS = ROOT / "hf_space", ROOT / "demos"
@@ -81,7 +82,8 @@ def models(strings: set[str]) -> list[str]:
 
 def own_files(name: str) -> dict[str, str]:
     """The files in hf_space/NAME as they should be, by name."""
-    files = {path.name: path.read_text(encoding="utf-8") for path in (SPACES / name).iterdir()}
+    own = (SPACES / name / file for file in ("README.md", "app.py"))
+    files = {path.name: path.read_text(encoding="utf-8") for path in own}
     card = SpaceCard(files["README.md"])
     names = models(needed(DEMOS / f"{name}.py")[1])
     card.data["sdk_version"] = tested()["gradio"]
@@ -130,28 +132,26 @@ def build(name: str, folder: Path) -> None:
         (folder / target).write_text(text, encoding="utf-8")
 
 
-def environment(name: str) -> Path:
-    """The Python of an environment with what a Space would install for NAME; made anew where that
-    has changed."""
+def environment() -> Path:
+    """The Python of an environment with what a Space would install; made anew where that has
+    changed. InputError where it cannot be made."""
     text, gradio = requirements(), f"gradio=={tested()['gradio']}"
-    folder = ROOT / ".cache" / "spaces" / name
+    folder, constraints = ROOT / ".cache" / "space", ROOT / "constraints.txt"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    content = (
-        text + (ROOT / "constraints.txt").read_text(encoding="utf-8") + sys.version + str(ROOT)
-    )
-    state, stamp = hashlib.sha256(content.encode()).hexdigest(), folder / "ready"
+    made_of = (text, constraints.read_text(encoding="utf-8"), sys.version, str(folder))
+    state, stamp = hashlib.sha256("".join(made_of).encode()).hexdigest(), folder / "ready"
     if stamp.is_file() and stamp.read_text() == state:
         return python
     if os.environ.get("OFFLINE", "0") not in ("", "0"):
-        sys.exit("OFFLINE=1 refuses the network, which an environment for the Space needs.")
+        raise InputError("OFFLINE=1 refuses the network, which the Space's environment needs.")
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
     if not answers(f"{CPU_INDEX}/torch/"):  # as in install.py: pip may find a CPU build elsewhere
         text = text.replace(f"--extra-index-url {CPU_INDEX}\n", "")
     (folder / "requirements.txt").write_text(text, encoding="utf-8")
     command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-    command += ["-c", ROOT / "constraints.txt", "-r", folder / "requirements.txt", gradio]
+    command += ["-c", constraints, "-r", folder / "requirements.txt", gradio]
     if subprocess.run(command, check=False).returncode != 0:
-        sys.exit("The environment of the Space could not be made; pip says above why.")
+        raise InputError("The Space's environment could not be made; pip says above why.")
     stamp.write_text(state)
     return python
 
@@ -166,16 +166,16 @@ def main() -> None:
     name = arguments.name
     if arguments.check:
         if files := stale(name):
-            sys.exit(
-                f"In hf_space/{name}, {', '.join(files)} must be written anew: "
-                f"python scripts/space.py {name}"
+            raise InputError(
+                f"In hf_space/{name}, {' and '.join(files)} must be written anew: "
+                f"`python scripts/space.py {name}` does it."
             )
         return
     folder = arguments.output or ROOT / "dist" / "spaces" / name
     if arguments.output is None:
         shutil.rmtree(folder, ignore_errors=True)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        sys.exit(f"'{folder}' is not an empty folder; choose a new one.")
+        raise InputError(f"'{folder}' is not an empty folder; choose a new one.")
     for file, text in own_files(name).items():
         (SPACES / name / file).write_text(text, encoding="utf-8")
     build(name, folder)
@@ -185,8 +185,11 @@ def main() -> None:
     print(f"{sum(path.stat().st_size for path in files):>12,}  bytes in {len(files)} files")
     print(f"\nhf upload {OWNER}/{name} {folder} . --repo-type space --delete '*'")
     if arguments.install:
-        print(f"cd {folder} && {environment(name)} app.py")
+        print(f"cd {folder} && {environment()} app.py")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"space.py: {error}")

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from semedit_lite.bench_studio import studio_memory, studio_start, studio_stroke
+from semedit_lite.bench_studio import space_start, studio_memory, studio_start, studio_stroke
 from semedit_lite.errors import InputError
 from semedit_lite.hub import write_beside
 
@@ -166,6 +166,14 @@ MEASUREMENTS = {
     "import": Measurement("`import semedit_lite` above torch", import_time, aim=300, gpu=False),
     "studio-start": Measurement(
         "Studio: from command to page", studio_start, unit="s", aim=10, gpu=False
+    ),
+    "space-start": Measurement(
+        "Space of Paint: from command to page, its networks loaded",
+        space_start,
+        unit="s",
+        aim=20,
+        gpu=False,
+        needs="SEMEDIT_SPACE",  # its environment takes minutes, and the network
     ),
     "studio-stroke": Measurement(
         "Studio: end of a stroke to the new picture", studio_stroke, aim=400, gpu=False

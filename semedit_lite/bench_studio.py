@@ -89,7 +89,7 @@ def space_start(device: str) -> Callable[[], float]:
     folder = Path(tempfile.mkdtemp(), "paint")
     atexit.register(shutil.rmtree, folder.parent)
     maker.build("paint", folder)
-    python = maker.environment("paint")
+    python = maker.environment()
 
     def run() -> float:
         began = time.perf_counter()
