@@ -188,8 +188,8 @@ def test_scores_are_written_beside_the_weights(checkpoint, monkeypatch):
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ('{"class": "Other"}', r"no evaluation for .* \(Other\)"),
-        ("{}", r"no evaluation for .* \(None\)"),
+        ('{"class": "Other"}', "names 'Other', which is no network"),
+        ("{}", "names 'None', which is no network"),
         ("[1]", "'toy/config.json' does not describe a network"),
         ("not JSON", "'toy/config.json' does not describe a network"),
         ('{"class": "FaceParser", "depth": 3}', "'toy/config.json' does not describe a FaceParser"),

@@ -1,4 +1,4 @@
-"""The Paint editor: a face is painted as a layout, GauGAN makes the picture.
+"""The Paint editor: a face is painted as a layout, a painter such as GauGAN makes the picture.
 
 editor = PaintEditor()
 document = editor.open(load_photo("me.jpg"))
@@ -25,9 +25,9 @@ from semedit_lite.faces.align import NoFaceError, align
 from semedit_lite.faces.parse import parse
 from semedit_lite.images import load_photo, resize, resize_layout, to_tensor
 from semedit_lite.labels import FACE, IGNORE
+from semedit_lite.models.layers import Painter
 from semedit_lite.models.mobilestylegan import MobileStyleGAN
 from semedit_lite.models.parser import FaceParser
-from semedit_lite.models.spade import GauGAN
 
 WORKING_SIDE = 2048  # of the photo that a document keeps, at most
 
@@ -75,8 +75,8 @@ class Repaint:
 class PaintEditor:
     """Opens a photo or a generated face once (slow), repaints it many times (fast).
 
-    `model`, `parser` and `generator` are names or folders of weights; `size` is the side of the
-    pictures that are edited, whatever the model's own.
+    `model`, `parser` and `generator` are names or folders of weights, `model` those of any painter;
+    `size` is the side of the pictures that are edited, whatever the model's own.
     """
 
     def __init__(
@@ -90,7 +90,9 @@ class PaintEditor:
     ) -> None:
         self.name, self.device, self.size = str(model), device, size
         self._parser, self._generator = parser, generator
-        self.model = GauGAN.from_pretrained(model, device)
+        self.model = hub.network(hub.find(model)).to(device)
+        if not isinstance(self.model, Painter):
+            raise InputError(f"'{model}' paints no layouts; choose other weights.")
         self._weights = _digest(model)
 
     @cached_property
