@@ -4,8 +4,9 @@ python scripts/space.py paint             # builds dist/spaces/paint and lists w
 python scripts/space.py paint --install   # and an environment for it, with what a Space installs
 python scripts/space.py paint --check     # only says whether hf_space/paint is up to date
 
-A Space's own files lie in hf_space/NAME. What follows from the rest of the repository is written
-there by this script: requirements.txt, and in README.md the version of Gradio and the weights.
+A Space's own files lie in hf_space/NAME; README.md says which weights it has. What follows from the
+rest of the repository is written there by this script: requirements.txt, and in README.md the
+version of Gradio and what is fetched from the Hub when the Space is built.
 """
 
 import argparse
@@ -51,16 +52,13 @@ def requirements() -> str:
     return "\n".join(["# Written by scripts/space.py", f"--extra-index-url {CPU_INDEX}", *pins, ""])
 
 
-def needed(demo: Path) -> tuple[set[Path], set[str]]:
-    """The package's modules that a script imports, also within functions and through others, and
-    every string constant in them and in the script."""
-    found, strings, todo = set(), set(), [demo]
+def needed(demo: Path) -> set[Path]:
+    """The package's modules that a script imports, also within functions and through others."""
+    found, todo = set(), [demo]
     while todo:
         imported = set()
         for node in ast.walk(ast.parse(todo.pop().read_text(encoding="utf-8"))):
             match node:
-                case ast.Constant(value=str(text)):
-                    strings.add(text)
                 case ast.Import(names=names):
                     imported |= {alias.name for alias in names}
                 case ast.ImportFrom(module=str(module), names=names):
@@ -72,12 +70,12 @@ def needed(demo: Path) -> tuple[set[Path], set[str]]:
                     if parts[0] == "semedit_lite" and file.is_file() and file not in found:
                         found.add(file)
                         todo.append(file)
-    return found, strings
+    return found
 
 
-def models(strings: set[str]) -> list[str]:
-    """The bundled weights that are named."""
-    return sorted(folder.name for folder in hub.BUNDLED.iterdir() if folder.name in strings)
+def models(card: SpaceCard) -> list[str]:
+    """The names of a Space's weights."""
+    return [model.removeprefix(f"{OWNER}/") for model in card.data.models]
 
 
 def own_files(name: str) -> dict[str, str]:
@@ -85,12 +83,10 @@ def own_files(name: str) -> dict[str, str]:
     own = (SPACES / name / file for file in ("README.md", "app.py"))
     files = {path.name: path.read_text(encoding="utf-8") for path in own}
     card = SpaceCard(files["README.md"])
-    names = models(needed(DEMOS / f"{name}.py")[1])
     card.data["sdk_version"] = tested()["gradio"]
-    card.data["models"] = [f"{OWNER}/{model}" for model in names]
     card.data["preload_from_hub"] = [
         f"{OWNER}/{model} {','.join(hub.FILES)} {hub.PINS[model].revision}"
-        for model in names
+        for model in models(card)
         if model in hub.PINS
     ] or None  # leaves the line out
     return files | {"README.md": str(card), "requirements.txt": requirements()}
@@ -108,27 +104,25 @@ def stale(name: str) -> list[str]:
 
 def build(name: str, folder: Path) -> None:
     """Puts the Space NAME, all of it, into an empty folder."""
-    demo = DEMOS / f"{name}.py"
-    modules, strings = needed(demo)
-    served = (
-        path
-        for place in {module.parent for module in modules}
-        for path in place.iterdir()
-        if path.suffix in PAGE
-    )
-    checkpoints = (
-        hub.BUNDLED / model / file
-        for model in models(strings)
-        for file in (*hub.FILES, "README.md")
-    )
-    beside = (path for path in DEMOS.glob("*/*") if path.parent.name in strings)
-    files = {demo.name: demo} | {term: ROOT / term for term in TERMS}
-    files |= {str(path.relative_to(DEMOS)): path for path in beside}
-    files |= {str(path.relative_to(ROOT)): path for path in (*modules, *served, *checkpoints)}
+    own = own_files(name)
+    modules = needed(DEMOS / f"{name}.py")
+    package = {
+        *modules,
+        *(file for module in modules for file in module.parent.iterdir() if file.suffix in PAGE),
+        *(
+            file
+            for model in models(SpaceCard(own["README.md"]))
+            for file in (hub.BUNDLED / model).glob("*")
+            if file.name in (*hub.FILES, "README.md")
+        ),
+    }
+    demo = {DEMOS / f"{name}.py", *DEMOS.glob("*/*.png")}
+    files = {path.relative_to(ROOT): path for path in package | {ROOT / term for term in TERMS}}
+    files |= {path.relative_to(DEMOS): path for path in demo}
     for target, source in files.items():
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / target)
-    for target, text in own_files(name).items():
+    for target, text in own.items():
         (folder / target).write_text(text, encoding="utf-8")
 
 

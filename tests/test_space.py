@@ -33,7 +33,7 @@ PUBLISHED = f"""
 import runpy
 from semedit_lite import hub
 pin = hub.Pin("{"1" * 40}", "{"2" * 64}", "{"3" * 64}")
-hub.PINS.update(dict.fromkeys(("spade-faces-64", "face-parser", "mobilestylegan-ffhq"), pin))
+hub.PINS.update((folder.name, pin) for folder in hub.BUNDLED.iterdir())
 runpy.run_path("app.py", run_name="__main__")
 """
 
@@ -96,10 +96,16 @@ def test_what_follows_from_elsewhere_is_noticed(maker, monkeypatch):
 
 
 def test_a_pinned_model_is_fetched_when_the_space_is_built(maker, monkeypatch):
-    monkeypatch.setitem(hub.PINS, "face-parser", hub.Pin("1" * 40, "2" * 64, "3" * 64))
+    monkeypatch.setattr(hub, "PINS", {"face-parser": hub.Pin("1" * 40, "2" * 64, "3" * 64)})
     front = maker.SpaceCard(maker.own_files("paint")["README.md"]).data
     expected = f"semedit/face-parser model.safetensors,config.json {'1' * 40}"
-    assert expected in front.preload_from_hub
+    assert front.preload_from_hub == [expected]
+
+
+def test_it_has_every_painter_of_the_tab(maker):
+    front = maker.SpaceCard.load(ROOT / "hf_space" / "paint" / "README.md")
+    painters = {folder.name for folder in hub.BUNDLED.glob("spade-faces-*")}
+    assert painters == {name for name in maker.models(front) if name.startswith("spade")}
 
 
 def test_it_holds_what_it_needs_and_no_more(built):

@@ -5,5 +5,7 @@ import os
 import paint
 
 os.environ.setdefault("SEMEDIT_WEIGHTS", "hub")  # as published; else those that came along
-paint.face(paint.FIRST)  # the networks are there before the first visitor
+for model in paint.MODELS:  # the networks are there before the first visitor
+    paint.editor(model)
+paint.face(paint.FIRST)
 paint.main()
