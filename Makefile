@@ -2,6 +2,7 @@
 # make test       every test, style check and notebook
 # make notebooks  JupyterLab with the notebooks
 # make lint       style only
+# make bundle     all packages and weights in dist/, for a machine without a network
 #
 # Each does its own set-up in .venv (Python >= 3.11). OFFLINE=1 refuses the network everywhere.
 
@@ -12,7 +13,7 @@ INSTALL = $(or $(PYTHON),$(error semedit needs Python 3.11 or newer; none was fo
 	scripts/install.py
 BIN = .venv/bin
 
-.PHONY: demo test lint notebooks
+.PHONY: demo test lint notebooks bundle
 demo:
 	@$(INSTALL)
 	@$(BIN)/semedit demo
@@ -28,3 +29,6 @@ lint:
 notebooks:
 	@$(INSTALL)
 	@$(BIN)/jupyter lab notebooks
+
+bundle:
+	@$(INSTALL) --bundle

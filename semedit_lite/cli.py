@@ -219,6 +219,14 @@ def weights_where(arguments: argparse.Namespace) -> None:
     print(hub.BUNDLED)
 
 
+def weights_pack(arguments: argparse.Namespace) -> None:
+    """Copies the weights that the package lacks, for a machine without a network."""
+    from semedit_lite import hub
+
+    for name in hub.pack(arguments.folder):
+        print(name)
+
+
 def push(arguments: argparse.Namespace) -> None:
     """Publishes weights on the Hub, or says what it would publish."""
     import hashlib
@@ -431,6 +439,7 @@ def _parser() -> argparse.ArgumentParser:
     own = own.add_subparsers(metavar="WHAT")
     add(own, "fetch", weights_fetch).add_argument("name", metavar="NAME")
     add(own, "where", weights_where)
+    add(own, "pack", weights_pack).add_argument("folder", type=Path, metavar="DIR")
 
     own = add(verbs, "push", push)
     own.add_argument("name", metavar="NAME|DIR", help="of weights; DIR holds a checkpoint")

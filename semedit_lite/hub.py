@@ -14,6 +14,7 @@ import json
 import os
 import pkgutil
 import secrets
+import shutil
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -134,6 +135,17 @@ def cached(name: str) -> Path | None:
                 path.unlink()
             return None
     return folder
+
+
+def pack(target: Path) -> list[str]:
+    """Copies the pinned weights that the package lacks to `target`/NAME; returns their names."""
+    names = [name for name in sorted(PINS) if not (BUNDLED / name).is_dir()]
+    for name in names:
+        folder = find(name)
+        (target / name).mkdir(parents=True, exist_ok=True)
+        for file in FILES:
+            shutil.copyfile(folder / file, target / name / file)
+    return names
 
 
 class Copy(NamedTuple):

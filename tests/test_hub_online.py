@@ -337,6 +337,15 @@ def test_weights_are_listed_with_where_they_are(there, bundled, monkeypatch, cap
     assert pinned["answer"] == "the Hub has no 'semedit/toy' as pinned any more"
 
 
+def test_what_the_package_lacks_is_packed(there, bundled, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(hub.PINS, "other", hub.PINS["toy"])
+    monkeypatch.setattr(download, "get", lambda name, *_, get=download.get: get("toy", *_))
+    assert cli.main(["weights", "pack", str(tmp_path / "pack")]) == 0
+    assert capsys.readouterr().out == "other\n"  # toy is bundled
+    assert Toy.from_pretrained(tmp_path / "pack" / "other").gain == 2.0
+    assert len(list((tmp_path / "pack").rglob("*.*"))) == len(hub.FILES)
+
+
 def test_the_environment_names_the_hub_and_its_patience(there, tmp_path):
     """In a process of its own, since huggingface_hub reads its variables when it is imported."""
     code = f"""

@@ -22,6 +22,7 @@ def install(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(module, "PYTHON", tmp_path / ".venv" / "python")
+    monkeypatch.setattr(module, "BUNDLE", tmp_path / "bundle")
     monkeypatch.setattr(sys, "argv", ["install.py"])
     monkeypatch.setattr(sys, "platform", "linux")
     module.calls = []
@@ -39,7 +40,7 @@ def made(install) -> None:
 
 
 def test_no_gpu_takes_the_cpu_build(install):
-    assert install.install_torch()
+    assert install.get_torch("install")
     assert [install.CPU_INDEX in call for call in install.calls] == [True, True]
     assert "torchvision" in install.calls[1]
     assert "--no-deps" in install.calls[1]
@@ -53,13 +54,13 @@ def test_else_pip_finds_torch_by_itself(install, monkeypatch, platform, gpu, ans
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(install, "has_gpu", lambda: gpu)
     monkeypatch.setattr(install, "answers", lambda url: answers)
-    assert install.install_torch()
+    assert install.get_torch("install")
     assert [install.CPU_INDEX in call for call in install.calls] == [False, False]
 
 
 def test_an_index_that_breaks_is_passed_over(install):
     install.works = lambda arguments: install.CPU_INDEX not in arguments
-    assert install.install_torch()
+    assert install.get_torch("install")
     assert install.CPU_INDEX not in install.calls[-1]
 
 
@@ -127,3 +128,81 @@ def test_a_half_made_environment_is_removed(install, monkeypatch):
     with pytest.raises(SystemExit, match="apt install python3-venv"):
         install.main()
     assert not install.VENV.exists()
+
+
+def test_offline_installs_from_a_bundle_alone(install, monkeypatch):
+    monkeypatch.setenv("OFFLINE", "1")
+    made(install)
+    monkeypatch.setattr(install, "MISSING", "print('torch')")
+    monkeypatch.setattr(install, "answers", None)  # would fail
+    (install.BUNDLE / "wheels").mkdir(parents=True)
+    (install.BUNDLE / "weights" / "toy").mkdir(parents=True)
+    (install.BUNDLE / "weights" / "toy" / "config.json").write_text("{}")
+    install.main()
+    assert len(install.calls) == 3
+    for call in install.calls:
+        assert call[:4] == ("install", "--no-index", "--find-links", str(install.BUNDLE / "wheels"))
+    assert (install.ROOT / "semedit_lite" / "weights" / "toy" / "config.json").is_file()
+    install.calls.clear()
+    install.main()
+    assert install.calls == []
+
+
+@pytest.fixture
+def bundling(install, monkeypatch):
+    """A finished .venv, in which every wheel comes to hand and the weights are packed."""
+    made(install)
+    install.main()
+    install.calls.clear()
+    monkeypatch.setattr(sys, "argv", ["install.py", "--bundle"])
+    install.ran = []
+
+    def works(arguments):
+        wheels = install.BUNDLE / "wheels"
+        wheels.mkdir(parents=True, exist_ok=True)
+        (wheels / f"{len(install.calls)}.whl").write_bytes(bytes(1_000_000))
+        return True
+
+    def run(command, **_):
+        install.ran.append(command[1:])
+        return subprocess.CompletedProcess(command, 0)
+
+    install.works = works
+    monkeypatch.setattr(install.subprocess, "run", run)
+    return install
+
+
+def test_a_bundle_takes_what_an_install_takes(bundling, capsys):
+    (bundling.BUNDLE / "wheels").mkdir(parents=True)
+    (bundling.BUNDLE / "wheels" / "old.whl").touch()
+    bundling.main()
+    wheels = str(bundling.BUNDLE / "wheels")
+    assert [call[:3] for call in bundling.calls] == [("wheel", "--wheel-dir", wheels)] * 3
+    assert [bundling.CPU_INDEX in call for call in bundling.calls] == [True, True, False]
+    assert {"requirements.txt", "setuptools>=77"} < set(bundling.calls[-1])
+    assert bundling.ran == [
+        ["-m", "semedit_lite.cli", "weights", "pack", bundling.BUNDLE / "weights"]
+    ]
+    assert not (bundling.BUNDLE / "wheels" / "old.whl").exists()
+    assert " holds 3 MB. Copy " in capsys.readouterr().out
+
+
+def test_half_a_bundle_is_not_kept(bundling, monkeypatch):
+    whole = bundling.works
+    bundling.works = lambda call: whole(call) and "requirements.txt" not in call
+    with pytest.raises(SystemExit, match="could not be made"):
+        bundling.main()
+    assert not bundling.BUNDLE.exists()
+    bundling.works = whole
+    failed = subprocess.CompletedProcess([], 2)
+    monkeypatch.setattr(bundling.subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(SystemExit, match="could not be made"):
+        bundling.main()
+    assert not bundling.BUNDLE.exists()
+
+
+def test_no_bundle_is_made_offline(bundling, monkeypatch):
+    monkeypatch.setenv("OFFLINE", "1")
+    with pytest.raises(SystemExit, match="OFFLINE=1 refuses the network, which a bundle"):
+        bundling.main()
+    assert bundling.calls == []
