@@ -88,12 +88,14 @@ function colour() {
 
 // The part of the drawing that changed, and the outlines above it.
 function draw() {
-  const { left, top, right, bottom } = drawing.unseen, { pixels } = drawing;
-  drawing.unseen = NOTHING.box;
-  for (let y = top; y < bottom; y++) {
-    for (let k = y * size + left; k < y * size + right; k++) shown[k] = colours[pixels[k]];
+  const { pixels, unseen } = drawing, { left, top, right, bottom } = unseen;
+  if (!isEmpty(unseen)) {
+    for (let y = top; y < bottom; y++) {
+      for (let k = y * size + left; k < y * size + right; k++) shown[k] = colours[pixels[k]];
+    }
+    context.putImageData(picture, 0, 0, left, top, right - left, bottom - top);
   }
-  if (left < right && top < bottom) context.putImageData(picture, 0, 0, left, top, right - left, bottom - top);
+  drawing.unseen = NOTHING.box;
   outline();
 }
 

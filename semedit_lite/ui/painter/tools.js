@@ -111,7 +111,10 @@ const tools = {
         const { name, box } = step.grip;
         const next = step.selection.dragged(box, name, to.x - pressed.x, to.y - pressed.y, shift);
         if (step.selection.moved || differ(next, box)) step.selection.place(next);
-      } else if (step.marquee || distance(pressed, to) > reach / 2) step.marquee = rectangle(pressed, to);
+      } else if (step.marquee || distance(pressed, to) > reach / 2) {
+        const box = overlap(rectangle(pressed, to).box, p.drawing.whole);
+        step.marquee = { box, has: () => true };
+      }
     },
     lift(p) {
       const { step, drawing } = p;
