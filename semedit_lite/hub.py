@@ -84,11 +84,14 @@ def find(name: str | Path) -> Path:
 
 
 def notes() -> list[str]:
-    """One sentence for each of the weights that SEMEDIT_WEIGHTS=hub wanted and that were taken from
-    the package instead."""
+    """Which weights SEMEDIT_WEIGHTS=hub wanted and the package had to give: one sentence for each
+    reason."""
+    names: dict[str, list[str]] = {}
+    for name, error in list(_fallbacks.items()):
+        names.setdefault(error.reason, []).append(f"'{name}'")
     return [
-        f"The weights '{name}' come with the app: {error.reason}."
-        for name, error in list(_fallbacks.items())
+        f"The weights {', '.join(those)} come with the app: {reason}."
+        for reason, those in names.items()
     ]
 
 
