@@ -18,21 +18,22 @@ from semedit_lite.evaluation.teachers import MISSING, NETS, teachers
 from semedit_lite.faces.parse import parse
 from semedit_lite.images import resize_layout
 from semedit_lite.labels import FACE
-from semedit_lite.models.spade import GauGAN, draw_style
+from semedit_lite.models.layers import Painter
+from semedit_lite.models.spade import draw_style
 
 STYLED = 64  # layouts on which styles are compared, or all where there are fewer
 TINTED = ("skin", "hair", "cloth", "background")  # parts whose mean colour a style should set
 
 
 @torch.no_grad()
-def paint_all(model: GauGAN, layouts: Tensor, z: Tensor, batch: int = 32) -> Tensor:
+def paint_all(model: Painter, layouts: Tensor, z: Tensor, batch: int = 32) -> Tensor:
     """Layouts (N, S, S), styles (N, z_dim) -> pictures (N, 3, S, S)."""
     device = next(model.parameters()).device
     parts = zip(layouts.split(batch), z.split(batch), strict=True)
     return torch.cat([model(a.to(device), b.to(device)).float().cpu() for a, b in parts])
 
 
-def score_painter(model: GauGAN, count: int = 512, folder: str | Path | None = None) -> dict:
+def score_painter(model: Painter, count: int = 512, folder: str | Path | None = None) -> dict:
     """Scores of a face painter on `count` evaluation seeds, at least 2. `folder` caches their
     faces."""
     size, device = model.size, next(model.parameters()).device
@@ -68,7 +69,7 @@ def score_painter(model: GauGAN, count: int = 512, folder: str | Path | None = N
     result["judge"]["accuracy_ratio"] = ratio[0] / ratio[1]
 
     torch.manual_seed(0)
-    untrained = GauGAN(**model.config).eval().to(device)
+    untrained = type(model)(**model.config).eval().to(device)
     halved = F.avg_pool2d(references[:count], 2)  # (count, 3, size / 2, size / 2)
     halved = F.interpolate(halved, (size, size), mode="bilinear")
     sets = {
@@ -97,7 +98,7 @@ def agreement(found: Tensor, layouts: Tensor) -> dict:
 
 
 @torch.no_grad()
-def styles(model: GauGAN, references: Tensor, layouts: Tensor, count: int, judge) -> dict:
+def styles(model: Painter, references: Tensor, layouts: Tensor, count: int, judge) -> dict:
     """Does the style matter, and does a photo's style arrive? The first `count` layouts are
     painted in the styles of the next `count` references.
 
