@@ -86,7 +86,7 @@ def test_renewed_statistics_are_those_of_the_weights_at_hand():
     handle = norm.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
     with torch.no_grad():
         network.generator.start.bias.add_(3)
-    ours.renew_statistics(network, batches=3)
+    ours.renew_statistics(network, pictures=12)  # in batches of 4
     handle.remove()
     means = torch.stack([x.mean((0, 2, 3)) for x in seen])
     torch.testing.assert_close(norm.running_mean, means.mean(0))

@@ -261,6 +261,18 @@ def test_averages_go_on_in_another_leg(tmp_path: Path, monkeypatch) -> None:
     assert ages == [5, 6]
 
 
+def test_averages_begin_anew_with_another_recipe(tmp_path: Path, monkeypatch) -> None:
+    """What another recipe has learned is a start, not a past to be averaged with."""
+    train(ToyRecipe(), tmp_path / "a", steps=3, show=False)
+    ages = []
+    update = Average.update
+    monkeypatch.setattr(Average, "update", lambda self, n: (ages.append(n), update(self, n)))
+    recipe = ToyRecipe()
+    recipe.name = "another"
+    train(recipe, tmp_path / "b", steps=1, start=tmp_path / "a/slim.safetensors", show=False)
+    assert ages == [1]
+
+
 def test_state_of_other_networks_is_refused(tmp_path: Path) -> None:
     train(ToyRecipe(), tmp_path, steps=1, show=False)
     with pytest.raises(InputError, match="other networks"):

@@ -42,7 +42,7 @@ def save(
     progress: dict[str, Any],
     slim: bool = False,
 ) -> None:
-    """Writes the whole state; `progress` is a small dict of numbers kept as JSON."""
+    """Writes the whole state; `progress` is a small dict kept as JSON."""
     tensors: dict[str, Tensor] = {}
     for prefix, group in (("network", networks), ("ema", averages)):
         for name, network in group.items():

@@ -131,8 +131,9 @@ def train(
         clock = {key: saved[key] for key in clock}
         sums, earlier = saved.get("sums", {}), saved.get("earlier", 0)
     elif start is not None:
-        saved = checkpoints.load(start, *parts)  # a leg of its own: clock and rates start anew
-        earlier = saved["step"] + saved.get("earlier", 0)
+        saved = checkpoints.load(start, *parts)  # a leg of its own: clock and rates start anew,
+        if saved.get("recipe", recipe.name) == recipe.name:  # and averages, of another recipe's
+            earlier = saved["step"] + saved.get("earlier", 0)
     log = Log(folder / checkpoints.LOG, clock["step"])
     log.describe(clock, recipe.settings)
     first_rates = {key: [g["lr"] for g in o.param_groups] for key, o in recipe.optimisers.items()}
@@ -190,7 +191,8 @@ def train(
             written = now()
     checkpoint()
     slim = folder / checkpoints.SLIM
-    checkpoints.save(slim, *parts, clock | {"earlier": earlier}, slim=True)
+    about = clock | {"earlier": earlier, "recipe": recipe.name}
+    checkpoints.save(slim, *parts, about, slim=True)
     bar.close()
     log.close()
     return best

@@ -63,6 +63,7 @@ def spade_faces(
         train=(train.images, train.layouts),
         held_out=(held_out.images, held_out.layouts),
         device=device,
+        batch_size=8 if (size, device) == (128, "cpu") else 16,
         rates=(2e-4, 4e-4),  # the generator's is twice the official one: the time is short
         perceptual=distance,
         judge=lambda pictures: parse(pictures, parser=face_parser(device)),
@@ -189,8 +190,8 @@ class SpadeRecipe:
         networks["gaugan"].save_pretrained(folder / self.name)
 
     @torch.no_grad()
-    def renew_statistics(self, gaugan: GauGAN, batches: int = 8) -> None:
-        """Measures the batch norms' statistics anew, as the mean over some training batches: the
+    def renew_statistics(self, gaugan: GauGAN, pictures: int = 128) -> None:
+        """Measures the batch norms' statistics anew, as the mean over some training pictures: the
         averaged weights have never seen those that they carry, which are the last weights'."""
         norms = [m for m in gaugan.modules() if isinstance(m, nn.BatchNorm2d)]
         momenta = [norm.momentum for norm in norms]
@@ -199,7 +200,7 @@ class SpadeRecipe:
             norm.momentum = None  # the plain mean
             norm.train()
         rng = Generator().manual_seed(0)
-        for step in range(batches):
+        for step in range(-(-pictures // self.batch_size)):
             batch = self.batch(step)
             mean, log_variance = gaugan.encode(batch["image"].to(self.device))
             noise = torch.randn(mean.shape, generator=rng).to(self.device)
