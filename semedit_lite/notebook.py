@@ -1,4 +1,7 @@
-"""What the notebooks share: drawing rows of pictures and layouts."""
+"""What the notebooks share: drawing rows of pictures and layouts, legends and tables."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -24,6 +27,32 @@ def show(*rows: tuple[str, Tensor], labels: LabelSet = FACE) -> None:
         axis.set_title(title, loc="left", fontsize=9)
         axis.axis("off")
     plt.show()
+
+
+def legend(labels: LabelSet, notes: Sequence[str] = ()) -> None:
+    """Draws the colours of a label set with ids and titles, and a note behind each where given."""
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import Patch
+
+    notes = [f" ({note})" for note in notes] or [""] * len(labels)
+    patches = [
+        Patch(color=[channel / 255 for channel in colour], label=f"{i} {title}{note}")
+        for i, (title, colour, note) in enumerate(
+            zip(labels.titles, labels.colours, notes, strict=True)
+        )
+    ]
+    plt.figure(figsize=(9, 0.2 + 0.28 * -(-len(patches) // 4)))
+    plt.axis("off")
+    plt.legend(handles=patches, ncols=4, loc="center", frameon=False, fontsize=9)
+    plt.show()
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
+    """A table for `display`, as Markdown."""
+    from IPython.display import Markdown
+
+    lines = (" | ".join(map(str, row)) for row in [head, ["---"] * len(head), *rows])
+    return Markdown("\n".join(f"| {line} |" for line in lines))
 
 
 def _pixels(batch: Tensor, labels: LabelSet) -> list[np.ndarray]:

@@ -32,8 +32,19 @@ def solutions(path: Path) -> list[str]:
 EXERCISES = [(p, i) for p in NOTEBOOKS for i in range(len(sources(p, "exercise")))]
 
 
-def test_both_are_there():
-    assert {"00_tour", "03_spade"} <= {path.stem for path in NOTEBOOKS}
+def test_all_are_there():
+    assert {"00_tour", "01_data", "03_spade"} <= {path.stem for path in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_exercise_has_its_check_and_its_solution(path):
+    """In this order, so that a reader meets the check before the answer."""
+    order = [c["id"] for c in cells(path) if re.match("(exercise|check|solution)-", c["id"])]
+    count = len(sources(path, "exercise"))
+    assert count >= 2
+    wanted = [(f"exercise-{i}", f"check-{i}", f"solution-{i}") for i in range(1, count + 1)]
+    assert order == [name for triple in wanted for name in triple]
+    assert len(solutions(path)) == len(sources(path, "check")) == count
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
