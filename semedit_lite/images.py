@@ -121,8 +121,8 @@ def _class_ids(image: Image.Image, labels: LabelSet) -> tuple[np.ndarray, str]:
         palette = np.zeros((256, 3), np.uint8)
         entries = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
         palette[: len(entries)] = entries
-        meant = _by_colour(palette, labels)  # (256,)
-        known = meant[used]
+        meant = np.full(256, -1, np.int16)
+        meant[used] = known = _by_colour(palette[used], labels)
         named = (known >= 0) & (known != IGNORE)  # many a palette has white somewhere
         if (known == used)[named].all():  # the set's own palette, or an unknown one
             return values, "" if named.any() else _unknown_palette(labels)
@@ -149,12 +149,16 @@ def _class_ids(image: Image.Image, labels: LabelSet) -> tuple[np.ndarray, str]:
 
 
 def _by_colour(colours: np.ndarray, labels: LabelSet) -> np.ndarray:
-    """uint8 (..., 3) -> the ids (...) of the classes with these colours, -1 where there is none."""
+    """uint8 (..., 3) -> the ids (...) of the classes with these colours, -1 where there is none.
+    The colours are those of one table, the ordinary one or the one for contrast: what fits more."""
     packed = colours.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
-    ids = np.full(packed.shape, -1, np.int16)
-    for value, (r, g, b) in ((IGNORE, (255, 255, 255)), *enumerate(labels.colours)):
-        ids[packed == 65536 * r + 256 * g + b] = value
-    return ids
+    best = np.full(packed.shape, -1, np.int16)
+    for table in filter(None, (labels.colours, labels.contrast)):
+        ids = np.full(packed.shape, -1, np.int16)
+        for value, (r, g, b) in ((IGNORE, (255, 255, 255)), *enumerate(table)):
+            ids[packed == 65536 * r + 256 * g + b] = value
+        best = max(best, ids, key=lambda found: (found >= 0).sum())
+    return best
 
 
 def _unknown_palette(labels: LabelSet) -> str:

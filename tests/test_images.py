@@ -5,6 +5,7 @@ import io
 import re
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image, ImageCms
 
 from semedit_lite import images
 from semedit_lite.errors import InputError
-from semedit_lite.labels import FACE, IGNORE
+from semedit_lite.labels import FACE, IGNORE, LabelSet
 
 # Four blocks, so that a turn or a flip of any kind shows: red, green / blue, yellow.
 BLOCKS = np.zeros((32, 48, 3), np.uint8)
@@ -273,15 +274,19 @@ def test_layouts_that_are_refused():
 EVERY = np.arange(19).repeat(4).reshape(4, 19)  # each class once in a row
 
 
-def coloured(ids: np.ndarray, mode: str = "RGB") -> Image.Image:
-    return FACE.to_pil(torch.from_numpy(ids)).convert(mode)
+CONTRAST = replace(FACE, colours=FACE.contrast)
 
 
+def coloured(ids: np.ndarray, mode: str = "RGB", labels: LabelSet = FACE) -> Image.Image:
+    return labels.to_pil(torch.from_numpy(ids)).convert(mode)
+
+
+@pytest.mark.parametrize("labels", [FACE, CONTRAST], ids=["ordinary", "contrast"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_colour_picture_in_the_sets_colours_is_a_layout(mode):
+def test_a_colour_picture_in_the_sets_colours_is_a_layout(mode, labels):
     ids = EVERY.copy()
     ids[0, 0] = IGNORE
-    found, note = images.read_layout(encoded(coloured(ids, mode)), FACE)
+    found, note = images.read_layout(encoded(coloured(ids, mode, labels)), FACE)
     assert (found[0].numpy() == ids).all()
     assert note == ""
 
@@ -308,10 +313,11 @@ def test_a_photo_is_no_layout():
         images.load_layout(encoded(Image.fromarray(BLOCKS)), FACE)
 
 
-def test_a_palette_in_another_order_is_read_by_its_colours():
+@pytest.mark.parametrize("colours", [FACE.colours, FACE.contrast], ids=["ordinary", "contrast"])
+def test_a_palette_in_another_order_is_read_by_its_colours(colours):
     order = np.roll(np.arange(19), 7)  # the entry k of the file is the class order[k]
     image = Image.fromarray(np.argsort(order)[EVERY].astype(np.uint8), "P")
-    image.putpalette([channel for k in order for channel in FACE.colours[k]])
+    image.putpalette([channel for k in order for channel in colours[k]])
     found, note = images.read_layout(encoded(image), FACE)
     assert (found[0].numpy() == EVERY).all()
     assert note == ""
