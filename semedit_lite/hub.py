@@ -129,15 +129,13 @@ def cached(name: str) -> Path | None:
     """The folder in the Hub's cache that holds the pinned weights NAME; None where there is none.
     Files that are not the pinned ones are deleted."""
     folder = _cache(name)
-    for file, pinned in zip(FILES, PINS[name][1:], strict=True):
-        path = folder / file
-        if not path.is_file():
-            return None
-        if digest(path) != pinned:
-            with suppress(OSError):  # a cache that may only be read
-                path.unlink()
-            return None
-    return folder
+    with suppress(OSError):  # a file that is missing, a cache that may not be read or written
+        for file, pinned in zip(FILES, PINS[name][1:], strict=True):
+            if digest(folder / file) != pinned:
+                (folder / file).unlink()
+                return None
+        return folder
+    return None
 
 
 def pack(target: Path) -> list[str]:
@@ -307,23 +305,19 @@ class Pretrained:
             write_beside(folder / "README.md", lambda path: path.write_text(card, encoding="utf-8"))
 
 
-def kind(folder: Path) -> str | None:
-    """The class of network that a checkpoint's config.json names."""
-    try:
-        return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("class")
-    except (ValueError, AttributeError) as error:  # no JSON, or no object
-        why = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"'{folder.name}/config.json' does not describe a network ({why})."
-        ) from None
-
-
 def network(folder: Path) -> nn.Module:
     """The network of a checkpoint, loaded, of whichever class in `models/` its config.json names.
     InputError where anything does not fit."""
     from semedit_lite import models
 
-    name = kind(_whole(folder))
+    text = (_whole(folder) / "config.json").read_bytes()
+    try:
+        name = json.loads(text).get("class")
+    except (ValueError, AttributeError) as error:  # no JSON, or no object
+        why = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"'{folder.name}/config.json' does not describe a network ({why})."
+        ) from None
     for module in pkgutil.iter_modules(models.__path__):
         found = getattr(
             importlib.import_module(f"{models.__name__}.{module.name}"), str(name), None
