@@ -1,18 +1,22 @@
 """The Studio as a person uses it: opens it, takes a face, repaints its hair, uploads a picture."""
 
 import io
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from semedit_lite.labels import FACE
+from semedit_lite.editing.paint import PaintEditor
+from semedit_lite.labels import FACADES, FACE
+from semedit_lite.ui.painter import decode_value, encode_value, painter
 
 pytestmark = pytest.mark.browser
 
-HAIR = FACE.id("hair")
+HAIR, HAT, GLASSES = FACE.id("hair"), FACE.id("hat"), FACE.id("eye_g")
 KEEP = "Keep the picture where the layout is unchanged"
 
 
@@ -49,6 +53,10 @@ class Studio:
             self.button(name).click()
         return download.value.path()
 
+    def upload(self, name: str):
+        """Where files for the upload button of that id are put."""
+        return self.page.locator(f'input[type="file"]:has(+ #{name})')
+
     def stroke(self, *points: tuple[float, float]) -> None:
         """Paints along points of the 256 x 256 layout."""
         box = self.page.locator("#canvas canvas").bounding_box()
@@ -67,12 +75,24 @@ class Studio:
 
 
 @pytest.fixture
-def page(browser, studio):
-    context = browser.new_context(viewport={"width": 1280, "height": 1100})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    yield page
-    context.close()
+def pages(browser):
+    """Opens pages, each in a browser of its own as far as sites can tell."""
+    contexts = []
+
+    def new():
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 1100}))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(60_000)
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(pages):
+    return pages()
 
 
 @pytest.fixture
@@ -120,7 +140,7 @@ def test_blended_nothing_else_changes(opened):
 def test_a_picture_is_uploaded_painted_and_saved(opened, tmp_path):
     generated = opened.picture("before")
     Image.fromarray(generated.astype(np.uint8)).resize((500, 500)).save(tmp_path / "me.png")
-    upload = opened.page.locator('input[type="file"]').first
+    upload = opened.upload("photo")
     before = opened.changed(lambda: upload.set_input_files(tmp_path / "me.png"), "before")
     assert before.shape == (256, 256, 3)
     assert not np.array_equal(before, generated)
@@ -136,7 +156,7 @@ def test_a_bad_upload_is_explained_and_the_drawing_kept(opened, tmp_path):
     opened.choose("hat")
     painted = opened.changed(lambda: opened.stroke((90, 40), (170, 40)))
     (tmp_path / "me.png").write_text("no picture at all")
-    opened.page.locator('input[type="file"]').first.set_input_files(tmp_path / "me.png")
+    opened.upload("photo").set_input_files(tmp_path / "me.png")
     opened.page.get_by_text("This is not a picture that can be read").wait_for()
     assert np.array_equal(opened.picture("result"), painted)
     assert opened.button("Undo").is_enabled()
@@ -175,14 +195,163 @@ def test_the_style_of_another_photo_is_taken(opened, tmp_path):
     opened.page.get_by_label(KEEP).uncheck()
     own = opened.picture("result")
     opened.choose("Another photo's")
-    upload = opened.page.locator('input[type="file"]').nth(1)
+    upload = opened.upload("style-photo")
     painted = opened.changed(lambda: upload.set_input_files(tmp_path / "style.png"))
     assert np.abs(painted - own).mean() > 5
+
+
+def test_a_layout_is_opened_and_undone(opened, tmp_path):
+    opened.choose("hat")
+    opened.changed(lambda: opened.stroke((90, 40), (170, 40)))
+    mine, face = opened.layout(), opened.picture("before")
+    other = mine.copy()
+    other[60:100, 80:176] = HAIR
+    picture = FACE.to_pil(torch.from_numpy(other)).convert("RGB")
+    picture.resize((512, 512), Image.Resampling.NEAREST).save(tmp_path / "layout.png")
+    opened.changed(lambda: opened.upload("open-layout").set_input_files(tmp_path / "layout.png"))
+    assert np.array_equal(opened.layout(), other)
+    assert np.array_equal(opened.picture("before"), face)
+    opened.changed(opened.button("Undo").click)
+    assert np.array_equal(opened.layout(), mine)
+
+    strange = Image.fromarray(other, "P")  # pixel values are ids, under a palette nobody knows
+    strange.putpalette([200, 255, 90] + [0, 9, 3] * 200)
+    strange.save(tmp_path / "strange.png")
+    opened.changed(lambda: opened.upload("open-layout").set_input_files(tmp_path / "strange.png"))
+    opened.page.get_by_text("its pixel values were taken as class ids").wait_for()
+    assert np.array_equal(opened.layout(), other)
+
+
+def test_a_part_is_taken_in_one_step(opened, tmp_path):
+    opened.page.get_by_role("button", name="Take a part from another face").click()
+    mine = opened.layout()
+    opened.page.locator("#donor img").wait_for()
+    first = opened.picture("donor")
+    opened.page.get_by_label("Part", exact=True).click()
+    opened.page.get_by_role("option", name="Glasses", exact=True).click()
+    chosen = opened.changed(opened.page.locator("#donors button").nth(8).click, "donor")
+    assert not np.array_equal(first, chosen)
+    opened.changed(opened.button("Take it").click)
+    assert (opened.layout() == GLASSES).mean() > 0.01
+    opened.changed(opened.button("Undo").click)
+    assert np.array_equal(opened.layout(), mine)
+
+    Image.fromarray(chosen.astype(np.uint8)).save(tmp_path / "friend.png")
+    opened.page.locator("#parts").get_by_role("radio", name="A photo").check()
+    opened.page.locator("#donor").wait_for(state="hidden")
+    opened.button("Take it").click()
+    opened.page.get_by_text("Choose the photo that the part is taken from first").wait_for()
+    opened.upload("donor-photo").set_input_files(tmp_path / "friend.png")
+    opened.page.locator("#donor img").wait_for()
+    opened.changed(opened.button("Take it").click)
+    assert (opened.layout() == GLASSES).mean() > 0.01
+
+
+def test_two_tabs_that_paint_at_once_keep_their_own_pictures(pages, studio):
+    views = [Studio(pages()) for _ in range(2)]
+    for view, seed in zip(views, ("12", "47"), strict=True):
+        view.page.goto(studio)
+        view.page.locator("#result img").wait_for()
+        field = view.page.get_by_label("Face", exact=True).first
+        field.fill(seed)
+        view.changed(lambda field=field: field.press("Enter"), "before")
+        view.choose("hat")
+    befores = [view.picture("before") for view in views]
+    assert not np.array_equal(*befores)
+    for row in (20, 40, 60):  # both have strokes under way before either waits for an answer
+        for view in views:
+            view.stroke((60, row), (190, row))
+    for view, before in zip(views, befores, strict=True):
+        layout = view.layout()  # the queue is in order: all strokes have been answered
+        view.page.wait_for_timeout(500)
+        result = view.picture("result")
+        assert (layout[[20, 40, 60], 60:190] == HAT).all()
+        assert np.array_equal(result[100:], before[100:])  # its own face, bit for bit
+        assert np.abs(result - before)[20:60, 70:180].mean() > 5
+
+
+def test_a_full_queue_is_said_and_the_page_goes_on(opened, studio, monkeypatch):
+    freed, apply = threading.Event(), PaintEditor.apply
+
+    def held(*arguments):
+        assert freed.wait(60)
+        return apply(*arguments)
+
+    monkeypatch.setattr(PaintEditor, "apply", held)
+    config = opened.page.request.get(studio + "config").json()
+    (generate,) = (d["id"] for d in config["dependencies"] if d["api_name"] == "generate")
+    (model,) = (c for c in config["components"] if c["props"].get("elem_id") == "model")
+    data = [24, "own", 0, True, model["props"]["value"], None]
+    statuses = [
+        opened.page.request.post(
+            studio + "gradio_api/queue/join",
+            data={"data": data, "fn_index": generate, "session_hash": f"crowd-{k}"},
+        ).status
+        for k in range(20)
+    ]
+    assert statuses[0] == 200
+    assert statuses[-1] == 503
+    opened.choose("hat")
+    first = opened.picture("result")
+    opened.stroke((90, 40), (170, 40))
+    opened.page.get_by_text("This application is currently busy").wait_for()
+    assert np.array_equal(opened.picture("result"), first)
+    freed.set()
+    opened.page.wait_for_function(
+        """async address => {
+        const status = await (await fetch(address)).json();
+        return status.queue_size === 0;
+    }""",
+        arg=studio + "gradio_api/queue/status",
+    )
+    opened.changed(lambda: opened.stroke((90, 30), (170, 30)))
+    assert opened.layout()[40, 130] == HAT  # what was painted while it was busy is kept
+
+
+def test_layouts_of_facades_are_painted_like_those_of_faces(page):
+    """Nothing in the painter knows of faces: another set, its own classes, exact both ways."""
+    import gradio as gr
+
+    from semedit_lite.ui import app
+
+    layout = torch.arange(len(FACADES)).repeat_interleave(22)[:256].repeat(1, 256, 1)
+    layout[:, 40:90, 30:200] = window = FACADES.id("window")
+    received = []
+    with app.blocks("Facades") as blocks:
+        canvas = painter(FACADES, 256, value=encode_value(layout), elem_id="canvas")
+        answer = gr.Textbox(elem_id="answer")
+        canvas.input(lambda value: received.append(value) or str(len(received)), canvas, answer)
+    _, url, _ = app.launch(blocks, None, prevent_thread_lock=True, quiet=True)
+    try:
+        page.goto(url)
+        view = Studio(page)
+        page.locator("#canvas canvas").wait_for()
+        names = (
+            page.locator("#canvas")
+            .get_by_role("radio")
+            .evaluate_all(
+                "all => all.map(one => one.closest('.swatch')?.querySelector('span').textContent)"
+            )
+        )
+        assert [name for name in names if name] == list(FACADES.titles)
+        view.choose("shop")
+        view.stroke((50, 150), (200, 150))
+        page.wait_for_function("document.querySelector('#answer textarea, #answer input').value")
+        found = decode_value(received[-1], FACADES, 256)
+        painted = found != layout
+        assert (found[painted] == FACADES.id("shop")).all()
+        assert painted[0, 150, 50:200].sum() > 120
+        assert not painted[0, :100].any()
+        assert (found[0, 40:90, 30:200] == window).all()
+    finally:
+        blocks.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_fits_says_synthetic_and_asks_nobody_else(opened, studio, width):
     opened.page.set_viewport_size({"width": width, "height": 900})
+    opened.page.get_by_role("button", name="Take a part from another face").click()
+    opened.page.locator("#donor img").wait_for()
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     assert opened.page.get_by_text("Pictures made here are synthetic").is_visible()
     opened.page.wait_for_timeout(500)
