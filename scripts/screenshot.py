@@ -1,8 +1,9 @@
-"""Takes the README's picture of the Studio: a face whose fringe was just painted.
+"""Takes the pictures of the Studio for README and guide, from a real browser.
 
-python scripts/screenshot.py [docs/studio.png]
+python scripts/screenshot.py [NAME ...]    # studio, select, part, legend; default: all
 """
 
+import argparse
 import importlib
 import io
 import sys
@@ -20,44 +21,104 @@ FRINGE = (
     [(84, 94), (104, 76), (128, 72), (156, 78), (174, 98)],
     [(90, 94), (128, 86), (166, 96)],
 )
+Box = dict[str, float]
 
 
-def paint(page: Page, key: str, strokes) -> None:
-    """Paints strokes over the 256 x 256 layout with the class of this key."""
-    canvas = page.locator("#canvas canvas")
-    box = canvas.bounding_box()
-    canvas.focus()
-    page.keyboard.press(key)
-    for _ in range(4):
-        page.keyboard.press("]")
-    for points in strokes:
-        for k, (x, y) in enumerate(points):
-            at = box["x"] + x * box["width"] / 256, box["y"] + y * box["height"] / 256
-            page.mouse.move(*at, steps=6)
-            if k == 0:
-                page.mouse.down()
-        page.mouse.up()
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a pixel of the 256 x 256 layout is on the page."""
+    box = page.locator("#canvas canvas").bounding_box()
+    return box["x"] + x * box["width"] / 256, box["y"] + y * box["height"] / 256
 
 
-def main(target: Path) -> None:
+def place(page: Page, selector: str) -> Box:
+    """Where an element is on the page, wherever that is scrolled to."""
+    box = page.locator(selector).bounding_box()
+    return box | {"y": box["y"] + page.evaluate("scrollY")}
+
+
+def drag(page: Page, *points: tuple[float, float]) -> None:
+    """Presses at the first of some pixels of the layout, moves to the others, and lifts."""
+    for k, point in enumerate(points):
+        page.mouse.move(*at(page, *point), steps=6)
+        if k == 0:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def studio(page: Page) -> None:
+    """A fringe was just painted."""
+    page.locator("#canvas canvas").focus()
+    for key in "t]]]]":
+        page.keyboard.press(key)
+    for stroke in FRINGE:
+        drag(page, *stroke)
+    page.get_by_text("Mean change").wait_for()
+
+
+def select(page: Page) -> Box:
+    """Both brows are selected and were moved up."""
+    page.locator("#canvas canvas").focus()
+    page.keyboard.press("v")
+    drag(page, (92, 98))
+    page.keyboard.down("Shift")
+    drag(page, (161, 96))
+    page.keyboard.up("Shift")
+    for _ in range(8):
+        page.keyboard.press("ArrowUp")
+    page.mouse.move(*at(page, 128, 20))
+    return place(page, "#canvas .painter") | {"height": 560}
+
+
+def part(page: Page) -> Box:
+    """The hair of another face was taken."""
+    page.get_by_text("Take a part from another face").click()
+    page.locator("#donors img").nth(7).click()
+    page.locator("#donor img").wait_for()
+    page.get_by_role("button", name="Take it").click()
+    page.get_by_text("Mean change").wait_for()
+    top, end = place(page, "#canvas .painter"), place(page, "#parts")
+    return top | {"height": end["y"] + end["height"] - top["y"] + 8}
+
+
+def legend(page: Page) -> Box:
+    """Hair and skin are hidden, and the colours are those for contrast."""
+    page.get_by_role("button", name="Colours that are easier to tell apart").click()
+    for name in ("hair", "skin"):
+        page.get_by_role("button", name=f"Hide {name}", exact=True).click()
+    page.mouse.move(*at(page, 128, 20))
+    return place(page, "#canvas .painter") | {"height": 560}
+
+
+SHOTS = {"studio": studio, "select": select, "part": part, "legend": legend}
+
+
+def main(names: list[str]) -> None:
     sys.path.insert(0, str(ROOT / "demos"))
-    studio = importlib.import_module("studio").build()
-    _, url, _ = app.launch(studio, None, prevent_thread_lock=True, quiet=True)
+    page_of = importlib.import_module("studio").build()
+    _, url, _ = app.launch(page_of, None, prevent_thread_lock=True, quiet=True)
     with sync_playwright() as driver:
         browser = chromium(driver)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(url)
-        page.locator("#result img").wait_for(timeout=120_000)
-        paint(page, "t", FRINGE)
-        page.get_by_text("Mean change").wait_for()
-        page.wait_for_load_state("load")
-        page.wait_for_timeout(5000)
-        shot = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+        for name in names:
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.goto(url)
+            page.locator("#result img").wait_for(timeout=120_000)
+            page.wait_for_timeout(2000)
+            box = SHOTS[name](page)
+            page.wait_for_load_state("load")
+            page.wait_for_timeout(5000)
+            shot = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+            page.close()
+            if box is None:
+                shot.save(ROOT / "docs" / f"{name}.png", optimize=True)
+            else:
+                left, top = box["x"], box["y"]
+                shot = shot.crop((left, top, left + box["width"], top + box["height"]))
+                shot.save(ROOT / "docs" / f"paint-{name}.jpg", quality=88)
         browser.close()
-    studio.close()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shot.save(target, optimize=True)
+    page_of.close()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "studio.png")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("name", nargs="*", choices=[*SHOTS, []], help="default: all")
+    main(parser.parse_args().name or list(SHOTS))

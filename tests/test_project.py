@@ -55,3 +55,27 @@ def test_the_readmes_script_runs(tmp_path, monkeypatch):
     exec(compile(script, "README.md", "exec"), {})
     assert [path.name for path in tmp_path.iterdir()] == ["painted.png"]
     assert read_provenance(tmp_path / "painted.png")["synthetic"]
+
+
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *hub.BUNDLED.glob("*/README.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_within_the_project_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_guide_names_the_painters_keys():
+    guide = (ROOT / "docs" / "paint.md").read_text(encoding="utf-8")
+    page = (hub.BUNDLED.parent / "ui/painter/painter.html").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([A-Z][\w, ]+) \| ([A-Z, ]+) \|", guide, re.MULTILINE)
+    told = {
+        name: key
+        for names, keys in rows
+        for name, key in zip(names.split(", "), keys.split(", "), strict=True)
+    }
+    tools = re.findall(r'type="radio" .*?aria-label="(\w+).*?" aria-keyshortcuts="(\w)"', page)
+    assert told == dict(tools)
