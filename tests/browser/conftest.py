@@ -33,6 +33,6 @@ def app():
 
 @pytest.fixture
 def canvas(browser, app):
-    canvas = opened(browser, app, viewport={"width": 1280, "height": 900})
+    canvas = opened(browser, app, viewport={"width": 1280, "height": 1200})
     yield canvas
     canvas.page.context.close()

@@ -85,7 +85,7 @@ const tools = {
       step.closing = false;
       return step.points.length > 0;
     },
-    words: (p) => (p.step ? `Lasso, ${p.step.pieces.length} corners` : `Painted ${p.named(p.ink)}`),
+    words: (p) => (p.step ? `Lasso, corner ${p.step.pieces.length}` : `Painted ${p.named(p.ink)}`),
     unfinished: true, // is nothing yet when another tool is taken
   },
 
