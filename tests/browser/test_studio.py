@@ -297,13 +297,8 @@ def test_a_full_queue_is_said_and_the_page_goes_on(opened, studio, monkeypatch):
     opened.page.get_by_text("This application is currently busy").wait_for()
     assert np.array_equal(opened.picture("result"), first)
     freed.set()
-    opened.page.wait_for_function(
-        """async address => {
-        const status = await (await fetch(address)).json();
-        return status.queue_size === 0;
-    }""",
-        arg=studio + "gradio_api/queue/status",
-    )
+    while opened.page.request.get(studio + "gradio_api/queue/status").json()["queue_size"]:
+        opened.page.wait_for_timeout(100)
     opened.changed(lambda: opened.stroke((90, 30), (170, 30)))
     assert opened.layout()[40, 130] == HAT  # what was painted while it was busy is kept
 
