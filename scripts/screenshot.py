@@ -59,9 +59,9 @@ def select(page: Page) -> Box:
     """Both brows are selected and were moved up."""
     page.locator("#canvas canvas").focus()
     page.keyboard.press("v")
-    drag(page, (92, 98))
+    drag(page, (90, 103))
     page.keyboard.down("Shift")
-    drag(page, (161, 96))
+    drag(page, (163, 103))
     page.keyboard.up("Shift")
     for _ in range(8):
         page.keyboard.press("ArrowUp")
@@ -71,9 +71,10 @@ def select(page: Page) -> Box:
 
 def part(page: Page) -> Box:
     """The hair of another face was taken."""
+    page.locator("#canvas summary").click()
     page.get_by_text("Take a part from another face").click()
-    page.locator("#donors img").nth(7).click()
-    page.locator("#donor img").wait_for()
+    page.locator("#donors img").last.click()
+    page.wait_for_timeout(4000)  # its picture is a while in coming
     page.get_by_role("button", name="Take it").click()
     page.get_by_text("Mean change").wait_for()
     top, end = place(page, "#canvas .painter"), place(page, "#parts")

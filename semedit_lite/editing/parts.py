@@ -33,7 +33,8 @@ def copy_part(layout: Tensor, donor: Tensor, classes: tuple[int, ...]) -> Tensor
 
     Where the part was and no longer is, the donor's face shows what lay below: background,
     skin, an ear. Where it shows anything else, the nearest of background, skin, neck and clothes
-    moves in. All else stays as it is. InputError where the donor has no such part, or the layout nothing else.
+    moves in. All else stays as it is. InputError where the donor has no such part, or the layout
+    nothing else.
     """
     from scipy.ndimage import distance_transform_edt  # takes a while to import
 
