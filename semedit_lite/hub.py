@@ -272,6 +272,9 @@ class Pretrained:
         folder = find(name)
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            kind = config.get("class", cls.__name__)
+            if kind not in [known.__name__ for known in cls.__mro__]:
+                raise TypeError(f"but a {kind}")
             model = cls(**{key: value for key, value in config.items() if key != "class"})
         except (ValueError, TypeError, AttributeError, LookupError, RuntimeError) as error:
             why = " ".join(str(error).split())[:200]

@@ -119,7 +119,9 @@ def test_ablation_table():
     one["variety"] = 0.1
     runs = {"the recipe": {"0": one, "1": one | {"accuracy": 0.92}}, "batches of 8": {"0": one}}
     lines = report.ablation_table({"minutes": 5.0, "size": 64, "runs": runs}).splitlines()
-    assert lines[0].startswith("| 5 minutes of one core, 64² | seeds | pictures seen | accuracy ↑ |")
+    assert lines[0].startswith(
+        "| 5 minutes of one core, 64² | seeds | pictures seen | accuracy ↑ |"
+    )
     assert lines[2].startswith("| the recipe | 2 | 4,000 | 0.910 ± 0.014 | 0.600 ± 0.000 | 99.0 ± ")
     assert lines[3] == "| batches of 8 | 1 | 4,000 | 0.900 | 0.600 | 99.0 | 0.300 | 0.100 |"
 
