@@ -21,7 +21,13 @@ from typing import Any
 
 import torch
 
-from semedit_lite.bench_studio import space_start, studio_memory, studio_start, studio_stroke
+from semedit_lite.bench_studio import (
+    painter_stroke,
+    space_start,
+    studio_memory,
+    studio_start,
+    studio_stroke,
+)
 from semedit_lite.errors import InputError
 from semedit_lite.hub import write_beside
 
@@ -177,6 +183,12 @@ MEASUREMENTS = {
     ),
     "studio-stroke": Measurement(
         "Studio: end of a stroke to the new picture", studio_stroke, aim=400, gpu=False
+    ),
+    "painter-stroke": Measurement(
+        "Painter, 512²: longest the page is busy during long strokes",
+        painter_stroke,
+        aim=16,
+        gpu=False,
     ),
 }
 if sys.platform == "linux":  # elsewhere the peak of another process is not to be had

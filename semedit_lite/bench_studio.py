@@ -3,6 +3,7 @@
 import atexit
 import importlib
 import itertools
+import json
 import math
 import os
 import re
@@ -178,3 +179,62 @@ def studio_stroke(device: str) -> Callable[[], float]:
         return 1000 * (time.perf_counter() - began)
 
     return run
+
+
+def painter_stroke(device: str) -> Callable[[], float]:
+    """The longest that a page with a canvas of 512 x 512 pixels was busy at a stretch while long
+    strokes of the broadest brush were drawn on it, from the press to what follows the lift; in ms.
+    """
+    import torch
+    from playwright.sync_api import sync_playwright
+
+    from semedit_lite.labels import FACE
+    from semedit_lite.ui import app
+    from semedit_lite.ui.painter import encode_value, painter
+
+    size = 512
+    stripes = torch.arange(size) // 24 % len(FACE)  # (512,): of every class
+    with app.blocks("Painter") as blocks:
+        canvas = painter(FACE, size, value=encode_value(stripes.expand(1, size, size)))
+        canvas.input(lambda value: None, canvas, show_progress="hidden")
+    _, address, _ = app.launch(blocks, None, prevent_thread_lock=True, quiet=True)
+    stack = ExitStack()
+    atexit.register(stack.close)
+    stack.callback(blocks.close)
+    browser = chromium(stack.enter_context(sync_playwright()))
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(address)
+    page.locator(".swatch").first.wait_for()
+    size_slider = page.locator('[data-part="size"]')
+    size_slider.fill(size_slider.get_attribute("max"))
+    box = page.locator("canvas").bounding_box()
+    classes = itertools.cycle("t1")  # each stroke changes the layout
+
+    def run() -> float:
+        browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline"])
+        page.locator("canvas").press(next(classes))
+        for k, (x, y) in enumerate([(0.1, 0.1), (0.9, 0.3), (0.1, 0.6), (0.9, 0.9)]):
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=40)
+            if k == 0:
+                page.mouse.down()
+        page.mouse.up()
+        page.wait_for_timeout(500)  # the layout is written and sent
+        return longest_task(browser.stop_tracing())
+
+    return run
+
+
+def longest_task(trace: bytes) -> float:
+    """The longest task on the main thread of a page, in ms, from Chromium's own record."""
+    events = json.loads(trace)["traceEvents"]
+    pages = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    tasks = [
+        event["dur"]
+        for event in events
+        if event["name"] == "RunTask" and "dur" in event and (event["pid"], event["tid"]) in pages
+    ]
+    return max(tasks) / 1000

@@ -150,12 +150,16 @@ function outline() {
     transform = `translate(${left} ${top}) scale(${(right - left) / width} ${(bottom - top) / height})`;
     corners = [left, right].flatMap((x) => [top, bottom].map((y) => `M${x} ${y}h0`)).join("");
   }
-  for (const part of [parts.outline, parts["outline-core"]]) {
-    part.setAttribute("d", path);
-    part.setAttribute("transform", transform);
+  const frame = box ? `M${box.left} ${box.top}H${box.right}V${box.bottom}H${box.left}z` : "";
+  for (const [name, drawn] of Object.entries({ outline: path, frame, corners })) {
+    for (const part of [parts[name], parts[`${name}-core`]]) attribute(part, "d", drawn);
   }
-  parts.frame.setAttribute("d", box ? `M${box.left} ${box.top}H${box.right}V${box.bottom}H${box.left}z` : "");
-  for (const part of [parts.corners, parts["corners-core"]]) part.setAttribute("d", corners);
+  for (const part of [parts.outline, parts["outline-core"]]) attribute(part, "transform", transform);
+}
+
+// Only what differs is set: setting it makes the browser paint.
+function attribute(part, name, value) {
+  if ((part.getAttribute(name) ?? "") !== value) part.setAttribute(name, value);
 }
 
 // The lines between pixels that are held and pixels that are not.
@@ -185,7 +189,8 @@ function hover(point, { reach = 0, keyboard = false } = {}) {
   ring.style.top = `${(100 * point.y) / size}%`;
   ring.style.width = sized ? `${(100 * painting.width) / size}%` : "";
   if (!pressed) canvas.dataset.grip = selection?.grip(point, reach) ?? "";
-  parts.under.textContent = painting.nameAt(point);
+  const under = painting.nameAt(point);
+  if (parts.under.textContent !== under) parts.under.textContent = under;
   if (painting.step?.points) outline();
 }
 
