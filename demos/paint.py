@@ -45,8 +45,10 @@ def side(model: str) -> int:
     return int(model.rpartition("-")[2])
 
 
-# The painters in the package, the finest first; all faces are opened by its editor.
-MODELS = sorted((f.name for f in hub.BUNDLED.glob("spade-faces-*")), key=side, reverse=True)
+# The painters in the package, the finest first; all faces are opened by its editor. Where there is
+# none, the name of one, for the sentence that says so.
+BUNDLED = [path.parent.name for path in hub.BUNDLED.glob(f"spade-faces-*/{hub.FILES[0]}")]
+MODELS = sorted(BUNDLED, key=side, reverse=True) or ["spade-faces-64"]
 
 
 @cache
