@@ -274,7 +274,7 @@ def test_a_full_queue_is_said_and_the_page_goes_on(opened, studio, monkeypatch):
     freed, apply = threading.Event(), PaintEditor.apply
 
     def held(*arguments):
-        assert freed.wait(60)
+        assert freed.wait(300)
         return apply(*arguments)
 
     monkeypatch.setattr(PaintEditor, "apply", held)
