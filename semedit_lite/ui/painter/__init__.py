@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 CORE = ("marks.js", "drawing.js", "selection.js", "tools.js")  # the painting, apart from any page
-SCRIPTS = (*CORE, "png.js", "view.js", "painter.js")  # in the order in which they are loaded
+SCRIPTS = (  # in the order in which they are loaded
+    *CORE,
+    "png.js",
+    "painter.js",
+    "view.js",
+    "screen.js",
+    "controls.js",
+    "gestures.js",
+)
 PREFIX = "data:image/png;base64,"
 NO_LAYOUT = f"A layout is sent as '{PREFIX}…', a PNG whose pixel values are class ids."
 

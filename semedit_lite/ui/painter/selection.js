@@ -69,9 +69,10 @@ class Selection {
   // Two pixels more, or with -1 less, on the longer side; the other follows in proportion.
   grown(by) {
     const { left, top, right, bottom } = this.box, w = right - left, h = bottom - top;
-    const longer = Math.max(1, Math.max(w, h) + 2 * by), follow = (side) => Math.max(1, Math.round((longer * side) / Math.max(w, h)));
-    const x = left + Math.floor((w - follow(w)) / 2), y = top + Math.floor((h - follow(h)) / 2);
-    return { left: x, top: y, right: x + follow(w), bottom: y + follow(h) };
+    const longer = Math.max(w, h), target = Math.max(1, longer + 2 * by);
+    const [width, height] = [w, h].map((side) => Math.max(1, Math.round((target * side) / longer)));
+    const x = left + Math.floor((w - width) / 2), y = top + Math.floor((h - height) / 2);
+    return { left: x, top: y, right: x + width, bottom: y + height };
   }
 
   // Shows the drawing without it.

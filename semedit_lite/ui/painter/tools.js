@@ -161,7 +161,8 @@ class Painting {
   get selection() { return this.step?.selection ?? null; }
 
   at({ x, y }) {
-    return holds(this.drawing.whole, { x, y }) ? this.drawing.pixels[Math.floor(y) * this.drawing.size + Math.floor(x)] : null;
+    const { whole, pixels, size } = this.drawing;
+    return holds(whole, { x, y }) ? pixels[Math.floor(y) * size + Math.floor(x)] : null;
   }
 
   nameAt(point) {
@@ -262,7 +263,8 @@ class Painting {
     return this.transform((part) => part.place(part.grown(by)), by > 0 ? "Larger" : "Smaller");
   }
   mirror(across) {
-    return this.transform((part) => part.mirror(across, this.pairs), across ? "Mirrored left to right" : "Mirrored top to bottom");
+    const words = across ? "Mirrored left to right" : "Mirrored top to bottom";
+    return this.transform((part) => part.mirror(across, this.pairs), words);
   }
   remove() {
     const words = this.transform((part) => part.remove(), "Removed");

@@ -25,7 +25,7 @@ function carry(from, to, factor = 1) {
 
 // Moves the view just so far that a point of the drawing, as a fraction of its size, is in it.
 function reveal({ x, y }) {
-  const edge = 0.06;
-  const [dx, dy] = [view.x + x * view.zoom, view.y + y * view.zoom].map((value) => Math.min(1 - edge, Math.max(edge, value)) - value);
-  carry({ x: 0, y: 0 }, { x: dx, y: dy });
+  const edge = 0.06, within = (value) => Math.min(1 - edge, Math.max(edge, value));
+  const place = { x: view.x + x * view.zoom, y: view.y + y * view.zoom };
+  carry(place, { x: within(place.x), y: within(place.y) });
 }
