@@ -392,7 +392,7 @@ def _parser() -> argparse.ArgumentParser:
 
     own = add(verbs, "paint", paint)
     own.add_argument("source", type=Path, metavar="LAYOUT|DIR")
-    own.add_argument("--model", default="spade-faces-64", help="name or folder (spade-faces-64)")
+    own.add_argument("--model", default="spade-faces-128", help="name or folder (spade-faces-128)")
     own.add_argument("--seed", type=_seed, default=0, help="of the style (0)")
     own.add_argument("--style", type=Path, metavar="PHOTO", help="takes the style of a photo")
     shared(own, output="PNG, or a folder of them")

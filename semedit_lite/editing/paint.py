@@ -81,7 +81,7 @@ class PaintEditor:
 
     def __init__(
         self,
-        model: str | Path = "spade-faces-64",
+        model: str | Path = "spade-faces-128",
         device: str = "cpu",
         *,
         parser: str | Path = "face-parser",
