@@ -22,8 +22,8 @@ from typing import Any
 import torch
 
 from semedit_lite.bench_studio import (
-    painter_stroke,
     space_start,
+    studio_canvas,
     studio_memory,
     studio_start,
     studio_stroke,
@@ -184,9 +184,9 @@ MEASUREMENTS = {
     "studio-stroke": Measurement(
         "Studio: end of a stroke to the new picture", studio_stroke, aim=400, gpu=False
     ),
-    "painter-stroke": Measurement(
+    "studio-canvas": Measurement(
         "Painter, 512²: longest the page is busy during long strokes",
-        painter_stroke,
+        studio_canvas,
         aim=16,
         gpu=False,
     ),

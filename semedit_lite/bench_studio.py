@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,15 +147,22 @@ def chromium(driver: "Playwright") -> "Browser":
     return driver.chromium.launch(executable_path=found, args=quiet)
 
 
-def studio_stroke(device: str) -> Callable[[], float]:
-    """From the end of a stroke to the new picture on the page, in a real browser, in ms."""
+@lru_cache(maxsize=1)
+def _browser() -> "Browser":
+    """One for all measurements: playwright drives no second one beside it."""
     from playwright.sync_api import sync_playwright
 
+    driver = sync_playwright().start()
+    atexit.register(driver.stop)
+    return chromium(driver)
+
+
+def studio_stroke(device: str) -> Callable[[], float]:
+    """From the end of a stroke to the new picture on the page, in a real browser, in ms."""
     stack = ExitStack()
     atexit.register(stack.close)
     _, address = stack.enter_context(_studio())
-    driver = stack.enter_context(sync_playwright())
-    page = chromium(driver).new_page(viewport={"width": 1280, "height": 900})
+    page = _browser().new_page(viewport={"width": 1280, "height": 900})
     page.goto(address)
     page.wait_for_selector("#result img", timeout=120_000)
     canvas = page.locator("#canvas canvas").first
@@ -181,12 +189,11 @@ def studio_stroke(device: str) -> Callable[[], float]:
     return run
 
 
-def painter_stroke(device: str) -> Callable[[], float]:
+def studio_canvas(device: str) -> Callable[[], float]:
     """The longest that a page with a canvas of 512 x 512 pixels was busy at a stretch while long
     strokes of the broadest brush were drawn on it, from the press to what follows the lift; in ms.
     """
     import torch
-    from playwright.sync_api import sync_playwright
 
     from semedit_lite.labels import FACE
     from semedit_lite.ui import app
@@ -198,10 +205,8 @@ def painter_stroke(device: str) -> Callable[[], float]:
         canvas = painter(FACE, size, value=encode_value(stripes.expand(1, size, size)))
         canvas.input(lambda value: None, canvas, show_progress="hidden")
     _, address, _ = app.launch(blocks, None, prevent_thread_lock=True, quiet=True)
-    stack = ExitStack()
-    atexit.register(stack.close)
-    stack.callback(blocks.close)
-    browser = chromium(stack.enter_context(sync_playwright()))
+    atexit.register(blocks.close)
+    browser = _browser()
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(address)
     page.locator(".swatch").first.wait_for()

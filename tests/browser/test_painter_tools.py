@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from semedit_lite.bench_studio import longest_task
 from semedit_lite.labels import FACE
 
 from .canvas import HAIR, HAT, SIZE, SKIN, opened, start_layout
@@ -412,3 +413,12 @@ def check_clicks(canvas, density: float) -> None:
                 colour = shot.getpixel((int((x + 0.5) * density), int((y + 0.5) * density)))
                 assert np.allclose(colour, FACE.colours[HAT], atol=3), (view, x, y, colour)
     assert looked_at > 4
+
+
+def test_the_longest_task_is_read_off_a_page(browser):
+    """What `semedit bench` says of strokes: a page that counts for 60 ms was busy that long."""
+    page = browser.new_page()
+    browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline"])
+    page.evaluate("const end = performance.now() + 60; while (performance.now() < end);")
+    assert longest_task(browser.stop_tracing()) >= 60
+    page.close()
