@@ -460,6 +460,7 @@ def test_fifty_clients_at_once_are_answered_or_told_that_it_is_busy(
                 for line in events.iter_lines():
                     event = json.loads(line.removeprefix("data: ") or "{}")
                     if event.get("msg") == "process_completed":
+                        assert isinstance(event["output"]["data"][0], dict), event
                         return 200, event["output"]["data"][0]["url"]
         raise AssertionError("no answer")
 

@@ -96,7 +96,16 @@ def test_renewed_statistics_are_those_of_the_weights_at_hand():
     assert not any(module.training for module in network.modules())
 
 
-def test_training_learns_the_layout_and_writes_what_can_be_loaded(tmp_path):
+@pytest.fixture
+def one_thread():
+    """What a short adversarial training comes to hangs on the order of sums, and so on threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_training_learns_the_layout_and_writes_what_can_be_loaded(tmp_path, one_thread):
     def judge(pictures):
         return (pictures[:, 2] > pictures[:, 0]).long()
 
