@@ -449,7 +449,7 @@ def test_fifty_clients_at_once_are_answered_or_told_that_it_is_busy(
 
     def ask(k: int) -> tuple[int, str]:
         """HTTP status, and the address of the picture or the server's word."""
-        me = {"session_hash": f"crowd-{k}"}
+        me = {"session_hash": f"fifty-{k}"}  # of nobody else in this process
         data = [layout, "seed", k % 2, False, demo.MODELS[0], None]
         with httpx.Client(base_url=studio + "gradio_api/", timeout=300) as http:
             joined = http.post("queue/join", json={"data": data, "fn_index": paint, **me})
