@@ -154,7 +154,7 @@ def import_time(device: str) -> Callable[[], float]:
 
 MEASUREMENTS = {
     "paint-64": Measurement("Paint, 64²: layout to picture", paint(64), aim=60),
-    "paint-128": Measurement("Paint, 128²: layout to picture", paint(128), aim=200),
+    "paint-128": Measurement("Paint, 128²: layout to picture", paint(128), aim=150),
     "parse-256": Measurement("Parser, 256²: picture to layout", parse_face, aim=60),
     "face-256": Measurement("Generated face, 256²", face(256), aim=150),
     "face-1024": Measurement("Generated face, 1024²", face(1024), aim=900),
@@ -182,7 +182,7 @@ MEASUREMENTS = {
         needs="SEMEDIT_SPACE",  # its environment takes minutes, and the network
     ),
     "studio-stroke": Measurement(
-        "Studio: end of a stroke to the new picture", studio_stroke, aim=400, gpu=False
+        "Studio: end of a stroke to the new picture", studio_stroke, aim=350, gpu=False
     ),
     "studio-canvas": Measurement(
         "Painter, 512²: longest the page is busy during long strokes",

@@ -289,7 +289,9 @@ class Pretrained:
             raise InputError(
                 f"The weights in '{folder.name}' do not fit its config.json: {first}"
             ) from None
-        return model.to(device).eval().requires_grad_(False)
+        # With channels last, convolutions on a CPU take about half of the time.
+        model = model.to(device, memory_format=torch.channels_last)
+        return model.eval().requires_grad_(False)
 
     def save_pretrained(
         self, folder: str | Path, dtype: torch.dtype = torch.float16, card: str | None = None

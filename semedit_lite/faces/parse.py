@@ -16,7 +16,7 @@ NAME = "face-parser"
 @lru_cache(maxsize=2)
 def face_parser(device: str = "cpu") -> FaceParser:
     """The bundled parser, loaded once."""
-    return FaceParser.from_pretrained(NAME, device).to(memory_format=torch.channels_last)
+    return FaceParser.from_pretrained(NAME, device)
 
 
 @torch.no_grad()

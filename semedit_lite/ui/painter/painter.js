@@ -20,6 +20,7 @@ async function send() {
   const value = owner === null ? layout : JSON.stringify({ layout, document: owner });
   if (mine !== version || value === props.value) return;
   props.value = value;
+  await new Promise((resolve) => setTimeout(resolve)); // Gradio works on each: the page breathes in between
   trigger("input");
 }
 
