@@ -4,6 +4,7 @@ python demos/paint.py
 """
 
 import secrets
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -94,6 +95,11 @@ def whole(seed: float | None) -> int:
 
 # Events. Each takes the session last and returns what changes on the page; the first line of its
 # docstring is its description in the API.
+
+
+def start(session):
+    """The first face, unchanged; no network has to look at it, so nobody queues for it."""
+    return opened(replace(session, seed=FIRST, photo=None), "own", 0, True, MODELS[0])
 
 
 def generate(seed, style, style_seed, blend, model, session):
@@ -375,7 +381,7 @@ def build(page: gr.Blocks) -> None:
     private_now = {"api_visibility": "private", "show_progress": "hidden"}  # beside the models
     private = {"api_visibility": "private", **quiet}
 
-    page.load(sentences(generate), [seed, *settings], shown, api_name="start", **private)
+    page.load(sentences(start), session, shown, api_name="start", queue=False, **private_now)
     seed.submit(sentences(generate), [seed, *settings], shown, api_name="generate", **opening)
     new.click(sentences(random_face), settings, [*shown, seed], api_name="random_face", **opening)
     own = photo.upload(sentences(upload), [photo, *settings], shown, api_name="open", **opening)
@@ -458,4 +464,7 @@ def main(browser: bool = False) -> None:
 
 
 if __name__ == "__main__":
-    main(browser=True)
+    try:
+        main(browser=True)
+    except InputError as error:
+        sys.exit(f"semedit: {error}")

@@ -95,8 +95,10 @@ def parse(arguments: argparse.Namespace) -> int:
 
 def paint(arguments: argparse.Namespace) -> int:
     """Photorealistic pictures of layouts."""
+    from tqdm import tqdm
+
     from semedit_lite.editing.paint import PaintEditor, Style
-    from semedit_lite.images import load_layout, load_photo, save_picture, to_pil
+    from semedit_lite.images import load_photo, read_layout, save_picture, to_pil
     from semedit_lite.labels import FACE, IGNORE
 
     editor = PaintEditor(arguments.model, arguments.device)
@@ -107,7 +109,9 @@ def paint(arguments: argparse.Namespace) -> int:
     operation["weights"] = _digest(arguments.model)
 
     def work(source: Path, target: Path) -> None:
-        layout = load_layout(source, FACE, editor.model.size, resize=True)
+        layout, note = read_layout(source, FACE, editor.model.size, resize=True)
+        if note:
+            tqdm.write(f"semedit: {source.name}: {note}", file=sys.stderr)
         if (layout == FACE.id("background")).logical_or(layout == IGNORE).all():
             raise InputError("The layout is empty; paint a face first.")
         image = editor.model(layout.to(arguments.device), code)

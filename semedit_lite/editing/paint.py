@@ -131,16 +131,12 @@ class PaintEditor:
         start = time.perf_counter()
         opened = document.opened
         layout = self._checked(operation.layout, opened)
-        code = self.code(operation.style, opened)
-        model_layout = resize_layout(layout, self.model.size).to(self.device)
-        image = self.model(model_layout, code).cpu().clamp(-1, 1)  # (1, 3, S, S)
-        image = resize(image, tuple(opened.image.shape[2:]))
         mask = changed(opened.layout, layout)
-        if operation.composite:
-            if operation.style.kind == "own":  # any other style brings its own colours
-                image = match_colours(image, opened.image, opened.layout, layout).clamp(-1, 1)
-            image = composite(opened.image, image, feather(mask))
-        found = parse(image.to(self.device), parser=self.parser).cpu()
+        if operation.composite and not mask.any():
+            image, found = opened.image, opened.layout  # nothing to do for a network
+        else:
+            image = self._painted(layout, mask, operation, opened)
+            found = parse(image.to(self.device), parser=self.parser).cpu()
         seconds = time.perf_counter() - start
         return Document(
             image,
@@ -155,6 +151,21 @@ class PaintEditor:
             parent=document,
             scores=scorecard(opened.image, image, layout, found, mask, seconds),
         )
+
+    def _painted(
+        self, layout: Tensor, mask: Tensor, operation: Repaint, opened: Document
+    ) -> Tensor:
+        """The picture (1, 3, H, W) of a layout (1, H, W) that differs from the opened one in
+        `mask` (1, H, W)."""
+        code = self.code(operation.style, opened)
+        model_layout = resize_layout(layout, self.model.size).to(self.device)
+        image = self.model(model_layout, code).cpu().clamp(-1, 1)  # (1, 3, S, S)
+        image = resize(image, tuple(opened.image.shape[2:]))  # (1, 3, H, W)
+        if not operation.composite:
+            return image
+        if operation.style.kind == "own":  # any other style brings its own colours
+            image = match_colours(image, opened.image, opened.layout, layout).clamp(-1, 1)
+        return composite(opened.image, image, feather(mask))
 
     @torch.no_grad()
     def code(self, style: Style, document: Document) -> Tensor:

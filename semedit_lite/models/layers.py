@@ -41,23 +41,22 @@ class SpectralNorm(nn.Module):
         self.register_buffer("v", F.normalize(torch.randn_like(matrix[0]), dim=0))
         self.iterate(weight, 5)
 
-    # Products are written out element by element: autocast would turn `@` into bf16.
-
     @torch.no_grad()
     def iterate(self, weight: Tensor, times: int) -> None:
         """Power iterations: u and v move towards the first singular vectors of `weight`."""
         matrix = weight.flatten(1)
-        for _ in range(times):
-            self.v.copy_(F.normalize((matrix * self.u[:, None]).sum(0), dim=0, eps=1e-12))
-            self.u.copy_(F.normalize((matrix * self.v).sum(1), dim=0, eps=1e-12))
+        with torch.autocast(weight.device.type, enabled=False):
+            for _ in range(times):
+                self.v.copy_(F.normalize(matrix.T @ self.u, dim=0, eps=1e-12))
+                self.u.copy_(F.normalize(matrix @ self.v, dim=0, eps=1e-12))
 
     def forward(self, weight: Tensor) -> Tensor:
         if self.training:
             self.iterate(weight, 1)
         # A copy each, because a second forward changes u and v before the first one's backward.
         u, v = self.u.clone(), self.v.clone()
-        sigma = ((weight.flatten(1) * v).sum(1) * u).sum()
-        return weight / sigma
+        with torch.autocast(weight.device.type, enabled=False):
+            return weight / (u @ (weight.flatten(1) @ v))
 
 
 def spectral_norm(layer: nn.Module) -> nn.Module:

@@ -89,7 +89,9 @@ def launch(app: "gr.Blocks", port: int | None = PORT, *, browser: bool = False, 
     except OSError:
         if port is None:
             raise
-        raise InputError(f"Port {port} is taken; choose another with --port.") from None
+        raise InputError(
+            f"Port {port} is taken; choose another with --port or GRADIO_SERVER_PORT."
+        ) from None
 
 
 def _leave(*_: Any) -> None:

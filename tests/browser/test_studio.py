@@ -270,18 +270,18 @@ def test_two_tabs_that_paint_at_once_keep_their_own_pictures(pages, studio):
         assert np.abs(result - before)[20:60, 70:180].mean() > 5
 
 
-def test_a_full_queue_is_said_and_the_page_goes_on(opened, studio, monkeypatch):
-    freed, apply = threading.Event(), PaintEditor.apply
+def test_a_full_queue_is_said_and_the_page_goes_on(opened, pages, studio, monkeypatch):
+    freed, painted = threading.Event(), PaintEditor._painted
 
     def held(*arguments):
         assert freed.wait(300)
-        return apply(*arguments)
+        return painted(*arguments)
 
-    monkeypatch.setattr(PaintEditor, "apply", held)
+    monkeypatch.setattr(PaintEditor, "_painted", held)
     config = opened.page.request.get(studio + "config").json()
     (generate,) = (d["id"] for d in config["dependencies"] if d["api_name"] == "generate")
     (model,) = (c for c in config["components"] if c["props"].get("elem_id") == "model")
-    data = [24, "own", 0, True, model["props"]["value"], None]
+    data = [24, "own", 0, False, model["props"]["value"], None]
     statuses = [
         opened.page.request.post(
             studio + "gradio_api/queue/join",
@@ -296,6 +296,10 @@ def test_a_full_queue_is_said_and_the_page_goes_on(opened, studio, monkeypatch):
     opened.stroke((90, 40), (170, 40))
     opened.page.get_by_text("This application is currently busy").wait_for()
     assert np.array_equal(opened.picture("result"), first)
+    visitor = Studio(pages())  # who comes now sees the first face all the same
+    visitor.page.goto(studio)
+    visitor.page.locator("#result img").wait_for()
+    assert np.array_equal(visitor.picture("result"), first)
     freed.set()
     while opened.page.request.get(studio + "gradio_api/queue/status").json()["queue_size"]:
         opened.page.wait_for_timeout(100)

@@ -9,6 +9,15 @@
 //   words(painting)
 //   drags, follows                whether a drag makes a difference, and whether all of its way does
 
+const line = (ink, words) => ({
+  sized: true,
+  drags: true,
+  follows: true,
+  press: (p, at) => p.drawing.paint(stroke(at, at, p.width), ink(p)),
+  drag: (p, from, to) => p.drawing.paint(stroke(from, to, p.width), ink(p)),
+  words: (p) => `${words} ${p.named(ink(p))}`,
+});
+
 const shape = (mark) => ({
   drags: true,
   press: (p, at) => p.drawing.paint(mark(at, at), p.ink),
@@ -27,22 +36,8 @@ function square(from, to) {
 }
 
 const tools = {
-  brush: {
-    sized: true,
-    drags: true,
-    follows: true,
-    press: (p, at) => p.drawing.paint(stroke(at, at, p.width), p.ink),
-    drag: (p, from, to) => p.drawing.paint(stroke(from, to, p.width), p.ink),
-    words: (p) => `Painted ${p.named(p.ink)}`,
-  },
-  eraser: {
-    sized: true,
-    drags: true,
-    follows: true,
-    press: (p, at) => p.drawing.paint(stroke(at, at, p.width), p.eraseTo),
-    drag: (p, from, to) => p.drawing.paint(stroke(from, to, p.width), p.eraseTo),
-    words: (p) => `Erased to ${p.named(p.eraseTo)}`,
-  },
+  brush: line((p) => p.ink, "Painted"),
+  eraser: line((p) => p.eraseTo, "Erased to"),
   rectangle: shape(rectangle),
   ellipse: shape(ellipse),
   fill: {
