@@ -71,7 +71,6 @@ def select(page: Page) -> Box:
 
 def part(page: Page) -> Box:
     """The hair of another face was taken."""
-    page.locator("#canvas summary").click()
     page.get_by_text("Take a part from another face").click()
     page.locator("#donors img").last.click()
     page.wait_for_timeout(4000)  # its picture is a while in coming
