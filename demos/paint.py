@@ -6,6 +6,7 @@ python demos/paint.py
 import secrets
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -34,11 +35,12 @@ EXAMPLES = sorted((Path(__file__).parent / "layouts").glob("*.png"))
 FIRST = 24  # the face on the canvas when the page opens
 DONOR = 12  # the face that parts are taken from, until another is chosen
 STYLES = [("Its own", "own"), ("Random", "seed"), ("Another photo's", "photo")]
-DONORS = [("A generated face", "seed"), ("A photo", "photo")]
+DONORS = [("A generated face", "seed"), ("A photo or layout", "photo")]
 PICTURE = {"interactive": False, "format": "png", "buttons": [], "elem_classes": ["picture"]}
 BUTTON = {"size": "md", "min_width": 110}
 
 photos = Store()
+arriving = threading.Lock()  # several visitors at once: what all of them see is made once
 
 
 def side(model: str) -> int:
@@ -58,10 +60,24 @@ def editor(model: str) -> PaintEditor:
     return PaintEditor(model, size=SIZE)
 
 
+@cache
+def first() -> Document:
+    """The face that everybody sees who arrives."""
+    return editor(MODELS[0]).generate(FIRST)
+
+
 @lru_cache(maxsize=16)
+def another(seed: int) -> Document:
+    """Any other generated face."""
+    return editor(MODELS[0]).generate(seed)
+
+
 def face(seed: int) -> Document:
     """A generated face."""
-    return editor(MODELS[0]).generate(seed)
+    if seed != FIRST:
+        return another(seed)
+    with arriving:
+        return first()
 
 
 @dataclass(frozen=True)
@@ -72,7 +88,7 @@ class Session:
     seed: int = FIRST  # of the generated face that is edited ...
     photo: str | None = None  # ... or the key of an uploaded one in `photos`
     reference: dict[str, list[float]] | None = None  # the other photo's style code for each model
-    donor: str | None = None  # key in `photos` of the photo that parts are taken from
+    donor: str | None = None  # key in `photos` of the photo or layout that parts are taken from
 
     @property
     def document(self) -> Document:
@@ -146,11 +162,15 @@ def open_layout(file, style, style_seed, blend, model, session):
     return laid(layout, style, style_seed, blend, model, session)
 
 
-def donor_photo(photo, session):
-    """The face in a head shot, to take parts from: "photo", that face."""
-    document = editor(MODELS[0]).open(load_photo(photo))
-    # Of the photo itself nothing is needed.
-    key = photos.put(replace(document, photo=None, alignment=None))
+def donor_file(file, session):
+    """The face in a head shot, or a layout, to take parts from: "photo", that face."""
+    try:
+        layout, _ = read_layout(file, FACE, SIZE, resize=True)
+        document = Document(FACE.pictures(layout), layout, {"tool": "open"})
+    except InputError:
+        document = editor(MODELS[0]).open(load_photo(file))
+        document = replace(document, photo=None, alignment=None)  # of these nothing is needed
+    key = photos.put(document)
     session = replace(session, donor=key)
     return "photo", donor_face("photo", None, session), session
 
@@ -173,7 +193,7 @@ def giver(donor: str, seed: int, session: Session) -> Document:
     if donor == "seed":
         return face(whole(seed))
     if session.donor is None:
-        raise InputError("Choose the photo that the part is taken from first.")
+        raise InputError("Choose the photo or layout that the part is taken from first.")
     return photos.get(session.donor)
 
 
@@ -328,7 +348,7 @@ def build(page: gr.Blocks) -> None:
                             DONOR, label="Face", precision=0, min_width=120, elem_classes=["inline"]
                         )
                         donor_upload = gr.UploadButton(
-                            "Choose the photo", visible=False, elem_id="donor-photo", **BUTTON
+                            "Choose the file", visible=False, elem_id="donor-photo", **BUTTON
                         )
                     donor_shown = gr.Image(
                         label="From", visible=False, elem_id="donor", min_width=120, **PICTURE
@@ -409,7 +429,7 @@ def build(page: gr.Blocks) -> None:
         **opening,
     )
     donor_upload.upload(
-        sentences(donor_photo),
+        sentences(donor_file),
         [donor_upload, session],
         [donor, donor_shown, session],
         api_name="donor",

@@ -95,10 +95,7 @@ class Variant:
     recipe: dict[str, Any] = field(default_factory=dict)  # arguments of SpadeRecipe
     perceptual: Callable[[], Any] = lambda: perceptual_loss("teachers")
     discriminator: type[MultiScaleDiscriminator] = MultiScaleDiscriminator
-    norms: tuple[Callable, Callable] = (
-        same,
-        same,
-    )  # of GauGAN and discriminator
+    norms: tuple[Callable, Callable] = (same, same)  # of GauGAN and discriminator
 
 
 VARIANTS = {
@@ -134,11 +131,15 @@ class Watched(SpadeRecipe):
     def __init__(self, seed: int, **settings: Any) -> None:
         super().__init__(**settings)
         self.first = 1_000_000 * seed
-        self.longer = Longer(self.networks, self.averaged, 0)
+        self.longer, self.steps = Longer(self.networks, self.averaged, 0), 0
 
     def batch(self, step: int) -> dict[str, Tensor]:
-        self.longer.update(step)  # the weights before this step
         return super().batch(self.first + step)
+
+    def generator_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        self.longer.update(self.steps)  # the weights before this step
+        self.steps += 1
+        return super().generator_loss(batch)
 
     def evaluate(self, networks: dict[str, nn.Module]) -> dict[str, float]:
         return {}  # scored once, at the end
@@ -204,7 +205,7 @@ def run(name: str, seed: int, minutes: float, data: Path) -> dict[str, dict[str,
     cost = {"pictures": json.loads(rows[-1])["images"]}
     painters = {name: best["gaugan"]}
     if name == RECIPE:
-        recipe.longer.update(len(rows))
+        recipe.longer.update(recipe.steps)
         painters |= {LAST: recipe.gaugan, LONGER: recipe.longer.networks["gaugan"]}
     found = {}
     for key, painter in painters.items():

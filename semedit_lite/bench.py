@@ -51,12 +51,9 @@ def paint(size: int) -> Callable[[str], Callable[[], Any]]:
     """A layout becomes a picture."""
 
     def prepare(device: str) -> Callable[[], Any]:
-        from semedit_lite.labels import FACE
-        from semedit_lite.models.spade import PRESETS, GauGAN
+        from semedit_lite.models.spade import GauGAN
 
-        upsampling = {64: "normal", 128: "more"}[size]
-        model = GauGAN(classes=len(FACE), size=size, upsampling=upsampling, **PRESETS["lite"])
-        model = model.to(device).eval().requires_grad_(False)
+        model = GauGAN.from_pretrained(f"spade-faces-{size}", device)
         layout, code = _layout(size).to(device), torch.randn(1, model.z_dim, device=device)
         return lambda: model(layout, code).cpu()
 

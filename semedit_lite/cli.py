@@ -7,6 +7,7 @@ cannot be used ends in one sentence and exit status 2. Heavy imports stand insid
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -433,7 +434,8 @@ def _parser() -> argparse.ArgumentParser:
     shared(own)
 
     own = add(verbs, "demo", demo)
-    own.add_argument("--port", type=_at_most(65535), default=7860, help="(7860)")
+    port = os.environ.get("GRADIO_SERVER_PORT", "7860")
+    own.add_argument("--port", type=_at_most(65535), default=port, help=f"({port})")
     own.add_argument("--no-browser", dest="browser", action="store_false", help="open none")
 
     own = add(verbs, "weights", weights)

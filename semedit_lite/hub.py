@@ -289,9 +289,10 @@ class Pretrained:
             raise InputError(
                 f"The weights in '{folder.name}' do not fit its config.json: {first}"
             ) from None
-        # With channels last, convolutions on a CPU take about half of the time.
-        model = model.to(device, memory_format=torch.channels_last)
-        return model.eval().requires_grad_(False)
+        for weight in model.parameters():
+            if weight.dim() == 4:  # convolutions on a CPU take half to two thirds of the time
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        return model.to(device).eval().requires_grad_(False)
 
     def save_pretrained(
         self, folder: str | Path, dtype: torch.dtype = torch.float16, card: str | None = None

@@ -13,6 +13,7 @@ from semedit_lite.download import LARGEST, OWNER, offline
 from semedit_lite.errors import InputError
 
 CARD = "README.md"
+PATIENCE = 60  # seconds that the Hub may be silent for while something is published
 PICTURE = re.compile(r"!\[[^\]]*\]\((?!https?:)([^)\s]+)")
 OUTSIDE = re.compile(
     r"\]\((?:\.\./)+"
@@ -78,10 +79,11 @@ def push(repository: str, files: dict[str, bytes]) -> str:
     """Uploads a parcel in one commit, whose hash comes back. InputError where the Hub refuses."""
     if offline():
         raise InputError("OFFLINE=1 refuses the network; --dry-run says what would be published.")
-    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub import CommitOperationAdd, HfApi, get_session
     from huggingface_hub.errors import HTTPError
 
     api = HfApi()
+    get_session().timeout = PATIENCE  # of itself the library waits for ever
     try:
         api.create_repo(repository, exist_ok=True)
         return api.create_commit(

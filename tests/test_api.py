@@ -175,6 +175,35 @@ def test_a_part_of_the_face_in_a_photo_is_taken(client, face, tmp_path):
     assert client.predict(old, api_name="/paint")[0]  # the face that is painted is still the old
 
 
+def test_a_part_of_a_layout_is_taken(client, face, tmp_path):
+    layout = np.full((128, 128), FACE.id("background"), np.uint8)
+    layout[20:40, 30:90] = FACE.id("hat")
+    Image.fromarray(layout).save(tmp_path / "hat.png")
+    donor, shown, *_ = client.predict(
+        gradio_client.handle_file(tmp_path / "hat.png"), api_name="/donor"
+    )
+    assert pixels(shown["value"]).shape == (256, 256, 3)
+    canvas, *_ = client.predict(data_url(face[1]), "hat", donor, api_name="/take_part")
+    taken = decode_value(canvas, FACE, 256)[0].numpy() == FACE.id("hat")
+    assert np.array_equal(taken, (layout == FACE.id("hat")).repeat(2, 0).repeat(2, 1))
+
+
+def test_who_arrives_needs_no_network(studio, monkeypatch):
+    """However many faces were made meanwhile; the queue does not guard this."""
+    import paint as demo
+
+    demo.first()
+    demo.another.cache_clear()
+
+    def asked(*_, **__):
+        raise AssertionError("a network was asked")
+
+    for name in ("generate", "_painted"):
+        monkeypatch.setattr(PaintEditor, name, asked)
+    *_, scores, session = demo.start(demo.Session(seed=5))
+    assert (session.seed, scores["classes"]) == (demo.FIRST, {})
+
+
 def test_parts_that_cannot_be_taken_are_explained(client, studio, face):
     layout, stranger = data_url(face[1]), joined(studio)
     for asked, sentence in (

@@ -44,6 +44,9 @@ class Uploads(Answer):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.asked.append(f"{self.command} {self.path}")
         self.server.logins.append(self.headers["Authorization"])
+        if self.server.mood == "silent":
+            self.server.over.wait()
+            return
         if isinstance(self.server.mood, int):
             self.send_error(self.server.mood)
             return
@@ -168,10 +171,12 @@ def test_a_dry_run_uploads_nothing(there, folder, monkeypatch, capsys, token, fl
         (401, "Your login may not write to 'semedit/toy'"),
         (403, "Your login may not write to 'semedit/toy'"),
         (400, "'semedit/toy' could not be published: "),
+        ("silent", "'semedit/toy' could not be published: timed out"),
     ],
 )
 def test_a_hub_that_refuses(there, folder, monkeypatch, capsys, mood, sentence):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(publish, "PATIENCE", 0.3)
     there.mood = mood
     assert cli.main(["push", str(folder)]) == 2
     assert sentence in capsys.readouterr().err

@@ -317,7 +317,7 @@ def test_saved_and_loaded_it_paints_the_same(tmp_path):
     again = GauGAN.from_pretrained(tmp_path / "net")
     assert (again.classes, again.size, again.z_dim) == (5, 32, 3)
     with torch.no_grad():
-        assert torch.equal(network(layout, z), again(layout, z))
+        torch.testing.assert_close(network(layout, z), again(layout, z))  # another memory format
 
 
 def test_official_names_are_all_known_and_distinct():

@@ -1,6 +1,7 @@
 """What two or more of the papers share: what a painter is, spectral norm, initialisation, norms,
 PatchGANs."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -25,6 +26,13 @@ class Painter(Protocol):
         """Pictures (B, 3, H, W) in [-1, 1] of any size -> mean and log variance (B, z_dim)."""
 
 
+def full_precision(device: torch.device) -> AbstractContextManager:
+    """A context without autocast, on devices that have it; "meta" has none."""
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
+
+
 class SpectralNorm(nn.Module):
     """Divides a weight by its largest singular value (Miyato et al. 2018, algorithm 1).
 
@@ -45,7 +53,7 @@ class SpectralNorm(nn.Module):
     def iterate(self, weight: Tensor, times: int) -> None:
         """Power iterations: u and v move towards the first singular vectors of `weight`."""
         matrix = weight.flatten(1)
-        with torch.autocast(weight.device.type, enabled=False):
+        with full_precision(weight.device):
             for _ in range(times):
                 self.v.copy_(F.normalize(matrix.T @ self.u, dim=0, eps=1e-12))
                 self.u.copy_(F.normalize(matrix @ self.v, dim=0, eps=1e-12))
@@ -55,7 +63,7 @@ class SpectralNorm(nn.Module):
             self.iterate(weight, 1)
         # A copy each, because a second forward changes u and v before the first one's backward.
         u, v = self.u.clone(), self.v.clone()
-        with torch.autocast(weight.device.type, enabled=False):
+        with full_precision(weight.device):
             return weight / (u @ (weight.flatten(1) @ v))
 
 

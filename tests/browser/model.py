@@ -335,7 +335,7 @@ class Model:
 
     def choose(self, ink: int) -> None:
         self.ink = ink
-        if self.tool in ("eraser", "pick"):
+        if self.tool in ("eraser", "pick", "select", "hand"):
             self.use("brush")
 
     def erase_with(self, ink: int) -> None:

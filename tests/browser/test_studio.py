@@ -240,7 +240,7 @@ def test_a_part_is_taken_in_one_step(opened, tmp_path):
     opened.page.locator("#parts").get_by_role("radio", name="A photo").check()
     opened.page.locator("#donor").wait_for(state="hidden")
     opened.button("Take it").click()
-    opened.page.get_by_text("Choose the photo that the part is taken from first").wait_for()
+    opened.page.get_by_text("Choose the photo or layout that the part is taken from first").wait_for()
     opened.upload("donor-photo").set_input_files(tmp_path / "friend.png")
     opened.page.locator("#donor img").wait_for()
     opened.changed(opened.button("Take it").click)

@@ -40,9 +40,9 @@ def spade_faces(
 ) -> "SpadeRecipe":
     """`semedit train spade-faces-64` and `-128`: on generated faces, kept in the folder `data`.
 
-    `perceptual` is one of `training.perceptual.SOURCES`. On two CPU cores with bf16 an hour is
-    about 100,000 pictures of 64² or 30,000 of 128². The weights for both sizes have the same
-    shapes: begin 128² with the slim file of 64², which paints at that size from the first step.
+    `perceptual` is one of `training.perceptual.SOURCES`. TRAINING.md has what trainings cost. The
+    weights for both sizes have the same shapes: begin 128² with the slim file of 64², which
+    paints at that size from the first step.
     """
     count = count or (6_000 if device == "cpu" else 30_000)
     source = resolve(perceptual)

@@ -81,7 +81,7 @@ canvas.addEventListener("mousedown", (event) => {
   if (event.button === 1) event.preventDefault(); // else the page begins to scroll by itself
 });
 canvas.addEventListener("wheel", (event) => {
-  if (view.zoom === 1 && event.deltaY > 0) return; // all is seen: the page scrolls
+  if (view.zoom === 1 && !event.ctrlKey) return; // all is seen: the page scrolls
   event.preventDefault();
   const pixels = event.deltaY * (event.deltaMode === 1 ? 30 : 1), place = placeOf(event);
   look(place, place, Math.exp(-pixels * (event.ctrlKey ? 0.01 : 0.0015))); // ctrl: a pinch on a touchpad

@@ -230,10 +230,10 @@ class Painting {
     return tool === "eraser" ? `Eraser, to ${this.named(this.eraseTo)}` : tool;
   }
 
-  // A class to paint with; tools that do not paint give way to the brush.
+  // A class to paint with; tools that paint with none give way to the brush.
   choose(id) {
     this.ink = id;
-    if (this.tool === "eraser" || this.tool === "pick") this.use("brush");
+    if (["eraser", "pick", "select", "hand"].includes(this.tool)) this.use("brush");
     return this.named(id);
   }
 
