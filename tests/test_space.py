@@ -14,12 +14,16 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from scipy.ndimage import binary_dilation
 
 from semedit_lite import bench_studio, hub
 from semedit_lite.errors import InputError
 from semedit_lite.evaluation.report import ROOT
 from semedit_lite.images import read_provenance
+from semedit_lite.labels import FACE
+from semedit_lite.ui.painter import decode_value, encode_value
 
 gradio_client = pytest.importorskip("gradio_client")
 
@@ -146,6 +150,38 @@ def test_it_paints(space, tmp_path):
     assert results[0].std() > 20
     assert np.abs(results[0] - results[1]).mean() > 1
     assert client.predict(canvas, api_name="/paint")[1]["classes"]  # the parser is there, too
+
+
+@pytest.mark.skipif("SEMEDIT_DATA" not in os.environ, reason="SEMEDIT_DATA is not set")
+def test_it_edits_photos(space, tmp_path):
+    """Fifty head shots and a dozen of other people: each is opened, its hair grown over the
+    background and its brows made thicker. Sheets of before, after and the bare picture are left in
+    the folder of the test, to look at."""
+    client = gradio_client.Client(
+        space, verbose=False, analytics_enabled=False, download_files=tmp_path / "files"
+    )
+    data, rows = Path(os.environ["SEMEDIT_DATA"]), []
+    photos = sorted((data / "celeba_wild").glob("*.jpg"))[::7][:50]
+    photos += sorted((data / "fs2k" / "photos").rglob("*.jpg"))[::9][:12]
+    assert len(photos) == 62
+    background, skin, hair = (FACE.id(name) for name in ("background", "skin", "hair"))
+    brows = FACE.groups["brows"]
+    for photo in photos:
+        canvas, before, *_ = client.predict(gradio_client.handle_file(photo), api_name="/open")
+        opened = decode_value(canvas, FACE, 256)[0].numpy()
+        layout = opened.copy()
+        layout[binary_dilation(opened == hair, iterations=10) & (opened == background)] = hair
+        for brow in brows:
+            layout[binary_dilation(opened == brow, iterations=2) & (opened == skin)] = brow
+        canvas = encode_value(torch.from_numpy(layout)[None])
+        files = [before, *(client.predict(canvas, blend=b, api_name="/paint")[0] for b in (1, 0))]
+        row = [np.asarray(Image.open(file).convert("RGB")) for file in files]
+        assert not np.array_equal(row[0], row[1])
+        far = ~binary_dilation(layout != opened, np.ones((3, 3)), 8)
+        assert np.array_equal(row[0][far], row[1][far])  # outside of the edit and its halo
+        rows.append(np.concatenate(row, 1))
+    for k in range(0, len(rows), 8):
+        Image.fromarray(np.concatenate(rows[k : k + 8])).save(tmp_path / f"sheet-{k // 8}.jpg")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is this machine on Linux alone")
