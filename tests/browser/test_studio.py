@@ -323,7 +323,9 @@ def facade(number: int | None) -> torch.Tensor:
     return load_layout(files[number], FACADES, 256, resize=True)
 
 
-@pytest.mark.parametrize("number", [None, 0, 1, 2])
+@pytest.mark.parametrize(
+    "number", [None, *(pytest.param(k, marks=pytest.mark.photos) for k in range(3))]
+)
 def test_layouts_of_facades_are_painted_like_those_of_faces(page, number):
     """Nothing in the painter knows of faces: another set, its own classes, exact both ways."""
     import gradio as gr
