@@ -291,7 +291,7 @@ class Pretrained:
             ) from None
         for weight in model.parameters():
             if weight.dim() == 4:  # convolutions on a CPU take half to two thirds of the time
-                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+                weight.data = weight.data.to(memory_format=torch.channels_last)
         return model.to(device).eval().requires_grad_(False)
 
     def save_pretrained(
