@@ -182,7 +182,7 @@ MEASUREMENTS = {
         "Studio: end of a stroke to the new picture", studio_stroke, aim=350, gpu=False
     ),
     "studio-canvas": Measurement(
-        "Painter, 512²: longest the page is busy during long strokes",
+        "Painter, 512²: longest task of the page around long strokes (processor time)",
         studio_canvas,
         aim=16,
         gpu=False,

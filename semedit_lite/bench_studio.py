@@ -191,8 +191,8 @@ def studio_stroke(device: str) -> Callable[[], float]:
 
 def studio_canvas(device: str) -> Callable[[], float]:
     """The longest that a page with a canvas of 512 x 512 pixels was busy at a stretch while long
-    strokes of the broadest brush were drawn on it, from the press to what follows the lift; in ms.
-    """
+    strokes of the broadest brush were drawn on it, from the press to what follows the lift; in ms
+    of processor time."""
     import torch
 
     from semedit_lite.labels import FACE
@@ -230,7 +230,8 @@ def studio_canvas(device: str) -> Callable[[], float]:
 
 
 def longest_task(trace: bytes) -> float:
-    """The longest task on the main thread of a page, in ms, from Chromium's own record."""
+    """The longest task on the main thread of a page, in ms of processor time, from Chromium's own
+    record: what other processes took meanwhile, browser and server above all, is not the page's."""
     events = json.loads(trace)["traceEvents"]
     pages = {
         (event["pid"], event["tid"])
@@ -238,8 +239,8 @@ def longest_task(trace: bytes) -> float:
         if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
     }
     tasks = [
-        event["dur"]
+        event["tdur"]
         for event in events
-        if event["name"] == "RunTask" and "dur" in event and (event["pid"], event["tid"]) in pages
+        if event["name"] == "RunTask" and "tdur" in event and (event["pid"], event["tid"]) in pages
     ]
     return max(tasks) / 1000
