@@ -4,14 +4,13 @@ import argparse
 import importlib
 import json
 import sys
+from functools import partial
 
 import pytest
-import torch
-from test_spade_recipe import GROUND, pairs
+from test_spade_recipe import recipe as toy
 
 from semedit_lite.errors import InputError
 from semedit_lite.evaluation.report import ROOT
-from semedit_lite.models.layers import MultiScaleDiscriminator
 from semedit_lite.models.spade import GauGAN
 from semedit_lite.training.trainer import train
 
@@ -23,18 +22,7 @@ def ablation():
 
 
 def test_the_longer_average_lags_behind_and_stays_as_training_left_it(ablation, tmp_path):
-    small = {"width": 2, "max_width": 8, "hidden": 4, "z_dim": 4, "encoder_width": 4}
-    torch.manual_seed(0)
-    recipe = ablation.Watched(
-        1,
-        name="toy",
-        network=GauGAN(classes=2, size=32, encoder_norm="batch", **small),
-        discriminator=MultiScaleDiscriminator(classes=2, width=4, max_width=16),
-        labels=GROUND,
-        train=pairs(12, 0, GROUND),
-        held_out=pairs(6, 1, GROUND),
-        batch_size=4,
-    )
+    recipe = toy(kind=partial(ablation.Watched, 1))
 
     def behind(average) -> float:
         both = zip(average.parameters(), recipe.gaugan.parameters(), strict=True)

@@ -33,10 +33,10 @@ def pairs(count: int, seed: int, labels: LabelSet) -> tuple[torch.Tensor, torch.
     return (colours - mood + 40).clamp(0, 255).to(torch.uint8), layouts
 
 
-def recipe(labels=GROUND, perceptual=None, judge=None, **settings) -> SpadeRecipe:
+def recipe(labels=GROUND, perceptual=None, judge=None, kind=SpadeRecipe, **settings) -> SpadeRecipe:
     torch.manual_seed(0)
     small = {"width": 2, "max_width": 8, "hidden": 4, "z_dim": 4, "encoder_width": 4}
-    return SpadeRecipe(
+    return kind(
         name="toy",
         network=GauGAN(classes=2, size=32, encoder_norm="batch", **small),
         discriminator=MultiScaleDiscriminator(classes=2, width=4, max_width=16),
@@ -104,15 +104,15 @@ def test_training_learns_the_layout_and_writes_what_can_be_loaded(tmp_path):
         return (pictures[:, 2] > pictures[:, 0]).long()
 
     def distance(fake, real):
-        return (fake - real).abs().mean((1, 2, 3))
+        return 3 * (fake - real).abs().mean((1, 2, 3))
 
     ours = recipe(judge=judge, perceptual=distance, rates=(2e-3, 2e-3))
     before = ours.evaluate(ours.networks)
-    train(ours, tmp_path, steps=60, decay=0.9, every=1e9, show=False)
+    train(ours, tmp_path, steps=90, decay=0.95, every=1e9, show=False)
     loaded = GauGAN.from_pretrained(tmp_path / "toy")
     after = ours.evaluate({"gaugan": loaded})
     assert before["accuracy"] < 0.8 < 0.9 < after["accuracy"]
-    assert after["own_difference"] < 0.75 * before["own_difference"]
+    assert after["own_difference"] < 0.6 * before["own_difference"]
     assert ours.preview({"gaugan": loaded}).shape == (36, 3, 32, 32)
 
 
