@@ -9,7 +9,6 @@ live in the files of `CORE`, which know of no page; all code is served by the ap
 """
 
 import base64
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,9 @@ from PIL import Image
 from torch import Tensor
 
 from semedit_lite.errors import InputError
-from semedit_lite.images import load_layout
+from semedit_lite.images import Source, load_layout
 from semedit_lite.labels import IGNORE, LabelSet
+from semedit_lite.ui.component import component, data_url
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -51,29 +51,15 @@ def painter(
 
     Read its value with `decode_value`, set it with `encode_value`.
     """
-    import gradio as gr
-
     classes = [
         {"name": title, "colour": colour, "contrast": contrast}
         for title, colour, contrast in zip(
             labels.titles, labels.colours, labels.contrast or [None] * len(labels), strict=True
         )
     ]
-    return gr.HTML(
-        value,
-        html_template=_read("painter.html"),
-        css_template=_read("painter.css"),
-        js_on_load="".join(map(_read, SCRIPTS)),
-        apply_default_css=False,
-        size=size,
-        classes=classes,
-        pairs=labels.pairs,
-        **options,
+    return component(
+        HERE, SCRIPTS, value, size=size, classes=classes, pairs=labels.pairs, **options
     )
-
-
-def _read(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
 
 
 def encode_value(
@@ -91,10 +77,10 @@ def encode_value(
     """
     h, w = layout.shape[-2:]
     ids = layout.reshape(h, w).to(torch.uint8).cpu().numpy()
-    value = {"layout": PREFIX + _base64(Image.fromarray(ids, "L"), "PNG"), "fresh": fresh}
+    value = {"layout": data_url(Image.fromarray(ids, "L"), "PNG"), "fresh": fresh}
     value |= {"document": document} if fresh else {}
     if photo is not None:
-        value["photo"] = "data:image/jpeg;base64," + _base64(photo.convert("RGB"), "JPEG")
+        value["photo"] = data_url(photo.convert("RGB"), "JPEG")
     return json.dumps(value)
 
 
@@ -123,11 +109,11 @@ def document_of(value: str) -> str | None:
     return _parts(value)[1]
 
 
-def _png(value: str, size: int) -> bytes:
-    """The PNG file inside a value; a blank one where nothing was ever painted."""
+def _png(value: str, size: int) -> Source:
+    """The PNG file inside a value; a blank picture where nothing was ever painted."""
     layout, _ = _parts(value)
     if not layout:
-        return _file(Image.new("L", (size, size)), "PNG")
+        return Image.new("L", (size, size))
     try:
         if not layout.startswith(PREFIX):
             raise ValueError(layout[:30])
@@ -146,13 +132,3 @@ def _parts(value: str) -> tuple[str, str | None]:
     if not isinstance(layout, str) or not isinstance(document, str | None):
         raise InputError(NO_LAYOUT)
     return layout, document
-
-
-def _file(image: Image.Image, kind: str) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, quality=92)
-    return file.getvalue()
-
-
-def _base64(image: Image.Image, kind: str) -> str:
-    return base64.b64encode(_file(image, kind)).decode()
