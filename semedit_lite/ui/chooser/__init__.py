@@ -6,7 +6,6 @@ What comes back is a face's index or the square, in pixels of the photo (`encode
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
