@@ -20,10 +20,11 @@ def component(folder: Path, scripts: Iterable[str], value: str = "", **options: 
     def read(name: str) -> str:
         return (folder / name).read_text(encoding="utf-8")
 
+    style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
     return gr.HTML(
         value,
         html_template=read(f"{folder.name}.html"),
-        css_template=read(f"{folder.name}.css"),
+        css_template=style + read(f"{folder.name}.css"),
         js_on_load="".join(map(read, scripts)),
         apply_default_css=False,
         **options,
