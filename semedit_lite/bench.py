@@ -80,6 +80,58 @@ def parse_face(device: str) -> Callable[[], Any]:
     return lambda: parse(image, parser=parser).cpu()
 
 
+def _photo(width: int, height: int, face: int) -> bytes:
+    """A JPEG of this size with a generated face in its middle, the head shot `face` pixels wide."""
+    import io
+
+    from semedit_lite.data.faces import face_generator
+    from semedit_lite.data.textures import textures
+    from semedit_lite.images import to_pil
+
+    ground = to_pil(textures(1, 256, torch.Generator().manual_seed(0))[0]).resize((width, height))
+    head = to_pil(face_generator().sample([1], 256)[0].clamp(-1, 1)).resize((face, face))
+    ground.paste(head, ((width - face) // 2, (height - face) // 2))
+    file = io.BytesIO()
+    ground.save(file, "JPEG", quality=92)
+    return file.getvalue()
+
+
+def find(device: str) -> Callable[[], Any]:
+    """A photo of 640 pixels becomes its faces."""
+    from semedit_lite.faces.detect import face_finder, find_faces
+    from semedit_lite.images import load_photo
+
+    finder, photo = face_finder(device), load_photo(_photo(640, 480, 300))
+    return lambda: find_faces(photo, finder)
+
+
+def open_photo(device: str) -> Callable[[], Any]:
+    """The file of a photo of 12 megapixels becomes what the painter's canvas shows."""
+    from semedit_lite.editing.paint import PaintEditor
+    from semedit_lite.ui.painter import encode_value
+
+    editor, file = PaintEditor(device=device), _photo(4000, 3000, 2000)
+
+    def run() -> None:
+        document = editor.open(file)
+        encode_value(document.layout, document.picture, fresh=True, document="bench")
+
+    return run
+
+
+def paste_back(device: str) -> Callable[[], Any]:
+    """Painted hair goes back into a photo of 12 megapixels."""
+    from semedit_lite.editing.paint import PaintEditor, Repaint, Style
+    from semedit_lite.labels import FACE
+
+    editor = PaintEditor(device=device)
+    document = editor.open(_photo(4000, 3000, 2000))
+    layout = document.layout.clone()
+    layout[:, :90][layout[:, :90] == FACE.id("background")] = FACE.id("hair")
+    painted = editor.apply(document, Repaint(layout, Style.own()))
+    return lambda: painted.whole
+
+
 def face(size: int) -> Callable[[str], Callable[[], Any]]:
     """A seed becomes a face."""
 
@@ -153,6 +205,11 @@ MEASUREMENTS = {
     "paint-64": Measurement("Paint, 64²: layout to picture", paint(64), aim=60),
     "paint-128": Measurement("Paint, 128²: layout to picture", paint(128), aim=150),
     "parse-256": Measurement("Parser, 256²: picture to layout", parse_face, aim=60),
+    "find-640": Measurement("Face finder, a photo of 640 pixels", find, aim=80),
+    "open-photo": Measurement(
+        "Photo of 12 megapixels: file to layout on the canvas", open_photo, aim=800
+    ),
+    "paste-back": Measurement("Painted hair back into 12 megapixels", paste_back, aim=1000),
     "face-256": Measurement("Generated face, 256²", face(256), aim=150),
     "face-1024": Measurement("Generated face, 1024²", face(1024), aim=900),
     "train-64": Measurement(

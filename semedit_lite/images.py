@@ -33,8 +33,8 @@ DAMAGED = "The picture is damaged or cut off; save or download it again."
 # A header that announces a bomb: we refuse far earlier; Pillow only warns, unless told otherwise.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
-_SRGB = ImageCms.createProfile("sRGB")
-_UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright
+SRGB = ImageCms.createProfile("sRGB")
+UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -61,8 +61,8 @@ def load_photo(source: Source) -> Image.Image:
         raise
     except Exception:  # Pillow's decoders raise errors of every kind at damaged data
         raise InputError(DAMAGED) from None
-    if orientation in _UPRIGHT:
-        rgb = rgb.transpose(_UPRIGHT[orientation])
+    if orientation in UPRIGHT:
+        rgb = rgb.transpose(UPRIGHT[orientation])
     rgb.info = {}  # places, names and thumbnails stay behind
     return rgb
 
@@ -244,7 +244,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if profile:
         try:
             embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            return ImageCms.profileToProfile(image, embedded, _SRGB, outputMode="RGB")
+            return ImageCms.profileToProfile(image, embedded, SRGB, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
             pass  # a broken or foreign profile: the numbers are taken as sRGB, as browsers do
     return image.convert("RGB")
@@ -295,9 +295,14 @@ _XMP = """<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 def save_picture(image: Image.Image, path: str | Path, provenance: dict[str, Any]) -> None:
     """Writes a PNG or JPEG (by the path's ending) whose metadata say that it is synthetic and, as
-    JSON, how it was made (`provenance`: model, weights' digest, seed, operations)."""
+    JSON, how it was made (`provenance`: model, weights' digest, seed, operations). The image's
+    orientation tag and colour profile are kept."""
     path = Path(path)
     record = json.dumps(provenance)
+    exif = Image.Exif()
+    orientation = image.getexif().get(ExifTags.Base.Orientation)
+    if orientation in UPRIGHT:
+        exif[ExifTags.Base.Orientation] = orientation
     if path.suffix.lower() == ".png":
         info = PngImagePlugin.PngInfo()
         info.add_itxt("Description", SYNTHETIC)
@@ -305,10 +310,11 @@ def save_picture(image: Image.Image, path: str | Path, provenance: dict[str, Any
         info.add_itxt("XML:com.adobe.xmp", _XMP)
         # Level 4 takes about half of the time of the usual 6; the file is hardly larger.
         options = {"format": "PNG", "pnginfo": info, "compress_level": 4}
+        if exif:
+            options["exif"] = exif
     elif path.suffix.lower() in (".jpg", ".jpeg"):
         if len(record) > JPEG_RECORD:
             raise InputError(f"'{path.name}' cannot hold so long a history; save it as a .png.")
-        exif = Image.Exif()
         exif[ExifTags.Base.ImageDescription] = SYNTHETIC
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = (
             b"ASCII\0\0\0" + record.encode()
@@ -316,6 +322,7 @@ def save_picture(image: Image.Image, path: str | Path, provenance: dict[str, Any
         options = {"format": "JPEG", "quality": 95, "exif": exif, "xmp": _XMP.encode()}
     else:
         raise InputError(f"'{path.name}' cannot be written; let its name end in .png or .jpg.")
+    options["icc_profile"] = image.info.get("icc_profile")
     write_beside(path, lambda beside: image.save(beside, **options))
 
 

@@ -25,6 +25,7 @@ from semedit_lite.faces.align import Alignment
 from semedit_lite.hub import write_beside
 from semedit_lite.images import load_layout, load_photo, save_picture, to_pil, to_tensor
 from semedit_lite.labels import FACE
+from semedit_lite.photo import Photo, read_photo
 
 FORMAT = "semedit document 1"
 MAX_BYTES = 256 * 2**20  # of all that a file unpacks to
@@ -44,7 +45,7 @@ class Document:
     operation: dict[str, Any]  # what made it, JSON-able; "tool" names the kind
     latent: Tensor | None = None  # (1, 16, 512) W+, where the generator made the picture
     parent: Self | None = None
-    photo: Image.Image | None = None  # the whole photo that `image` was cut from ...
+    photo: Photo | None = None  # the whole photo that `image` was cut from ...
     alignment: Alignment | None = None  # ... and where; of an opened photo only
     scores: dict[str, Any] | None = None  # the scorecard of the operation
 
@@ -72,8 +73,8 @@ class Document:
 
     @property
     def whole(self) -> Image.Image:
-        """The whole photo with this picture in it, where the layout was changed; the picture
-        itself where there is no photo around it."""
+        """The whole photo at its full size, with this picture in it where the layout was changed
+        (see `Photo.lay`); the picture itself where there is no photo around it."""
         opened = self.opened
         if opened.photo is None or opened.alignment is None:
             return self.picture
@@ -109,7 +110,7 @@ class Document:
             text = json.dumps(about, indent=2)
             file.writestr("document.json", text, zipfile.ZIP_DEFLATED)
             if chain[0].photo is not None:
-                file.writestr("photo.png", _png(chain[0].photo))
+                file.writestr("photo", chain[0].photo.file)
             for i, document in enumerate(chain):
                 file.writestr(f"{i}/image.png", _png(document.picture))
                 file.writestr(f"{i}/layout.png", _png(FACE.to_pil(document.layout[0])))
@@ -142,7 +143,8 @@ class Document:
         steps, names = about["steps"], set(file.namelist())
         if about["format"] != FORMAT or not 1 <= len(steps) <= MAX_STEPS:
             raise InputError("another format")
-        photo = load_photo(file.read("photo.png")) if "photo.png" in names else None
+        given = next((name for name in ("photo", "photo.png") if name in names), None)
+        photo = read_photo(file.read(given))[0] if given else None
         document = None
         for i, step in enumerate(steps):
             image = to_tensor(load_photo(file.read(f"{i}/image.png")))

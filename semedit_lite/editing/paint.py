@@ -1,7 +1,7 @@
 """The Paint editor: a face is painted as a layout, a painter such as GauGAN makes the picture.
 
 editor = PaintEditor()
-document = editor.open(load_photo("me.jpg"))
+document = editor.open("me.jpg")
 document = editor.apply(document, Repaint(layout, Style.own()))
 document.save_picture("edited.png")
 """
@@ -22,14 +22,15 @@ from semedit_lite.editing.document import Document
 from semedit_lite.editing.scorecard import scorecard
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import NoFaceError, align
+from semedit_lite.faces.detect import Face
+from semedit_lite.faces.frames import Frame
 from semedit_lite.faces.parse import parse
-from semedit_lite.images import load_photo, resize, resize_layout, to_tensor
+from semedit_lite.images import Source, load_photo, resize, resize_layout, to_tensor
 from semedit_lite.labels import FACE, IGNORE
 from semedit_lite.models.layers import Painter
 from semedit_lite.models.mobilestylegan import MobileStyleGAN
 from semedit_lite.models.parser import FaceParser
-
-WORKING_SIDE = 2048  # of the photo that a document keeps, at most
+from semedit_lite.photo import read_photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,11 +114,12 @@ class PaintEditor:
         return Document(image.cpu(), layout.cpu(), operation, latent=latent.cpu())
 
     @torch.no_grad()
-    def open(self, photo: Image.Image) -> Document:
-        """A document of the face in a head shot; NoFaceError, an InputError, where none is seen."""
-        photo = load_photo(photo)
-        photo.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.LANCZOS)
-        found = align(photo, self.parser, self.size)
+    def open(self, photo: Source, face: Face | Frame | None = None) -> Document:
+        """A document of a face in a photo, a file or a picture: of `face`, one of `find_faces` or a
+        square chosen by hand, or else of the largest. NoFaceError, an InputError, where none is
+        found."""
+        photo, upright = read_photo(photo)
+        found = align(upright, self.parser, self.size, face)
         return Document(found.image, found.layout, {"tool": "open"}, photo=photo, alignment=found)
 
     @torch.no_grad()
@@ -181,7 +183,6 @@ class PaintEditor:
     def _style_image(self, photo: Image.Image) -> Tensor:
         """The face of a photo (1, 3, S, S); the photo's middle where it shows none."""
         photo = load_photo(photo)
-        photo.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.LANCZOS)
         try:
             return align(photo, self.parser, self.size).image
         except NoFaceError:

@@ -2,12 +2,13 @@
 
 `<!-- NAME:start -->` and `<!-- NAME:end -->` enclose what `update` writes there: the figures
 between them are those of the files. The sentences around them are written by people, figures and
-all; read them again when a file changes. Four kinds of files are read:
+all; read them again when a file changes. Five kinds of files are read:
 
 - `benchmarks/NAME.json` (by `semedit bench`) -> the block `bench-NAME`
 - `weights/NAME/scores.json` (by `semedit eval NAME`) -> the block `scores-NAME` of its card, and a
   line of the README's block `scores`
 - `training/ablation.json` (by `scripts/ablation.py`) -> the block `ablation` of TRAINING.md
+- `weights/face-finder/photos.json` (by `scripts/photos.py`) -> the block `photos` of its card
 - `weights/NAME/conversion.json` (by `scripts/convert_mobilestylegan.py --check`) -> the block
   `conversion-NAME` of its card
 """
@@ -72,6 +73,8 @@ def scores_table(scores: dict[str, Any]) -> str:
         return _parser_tables(scores)
     if "own_parser" in scores:
         return _painter_tables(scores)
+    if "finders" in scores:
+        return _finder_tables(scores)
     return _generator_tables(scores)
 
 
@@ -146,6 +149,44 @@ def _generator_tables(scores: dict[str, Any]) -> str:
     return markdown(rows, f"early pictures, {scores['faces']} faces")
 
 
+def _finder_tables(scores: dict[str, Any]) -> str:
+    finders = scores["finders"]
+    recall: Rows = {}
+    for name, groups in finders.items():
+        for group, found in groups["recall"].items():
+            row = recall.setdefault(group, {"photos": found["photos"], "faces": found["faces"]})
+            row[f"recall, {name}"] = found["recall"]
+            row[f"other boxes, {name}"] = found["false"]
+    alarms: Rows = {}
+    for name, groups in finders.items():
+        for group, found in groups["alarms"].items():
+            row = alarms.setdefault(group, {"pictures": found["pictures"]})
+            row[name] = found["alarms"]
+    points: Rows = {}
+    for name, found in scores.get("points", {}).items():
+        percent = {key: 100 * found[key] for key in ("mean", "median", "p90")}
+        points[name] = {"photos": found["photos"], **percent}
+    title = "pictures without a face, in how many of them one is found"
+    parts = [markdown(recall, "set"), markdown(alarms, title)]
+    if points:
+        title = "points on celeba_wild, % of the eyes' distance from the teachers' mesh"
+        parts.append(markdown(points, title))
+    parts += [f"Left out: {what} ({why})." for what, why in scores["left_out"].items()]
+    return "\n\n".join(parts)
+
+
+def photos_table(found: dict[str, Any]) -> str:
+    """What `scripts/photos.py` wrote -> a table."""
+    rows: Rows = {cause: {"photos": count} for cause, count in found["causes"].items()}
+    others = {key: value for key, value in found.items() if key != "causes"}
+    return (
+        markdown(rows, "what became of them")
+        + "\n\n"
+        + "; ".join(f"{key}: {number(value)}" for key, value in others.items())
+        + "."
+    )
+
+
 def conversion_table(found: dict[str, Any]) -> str:
     """What the check of a conversion wrote -> a table for the card."""
     rows = {
@@ -204,6 +245,13 @@ def summary(scores: dict[str, dict[str, Any]]) -> str:
             by = "an independent judge" if "judge" in found else "our own parser"
             accuracy = [number(judge[key]["accuracy"]) for key in ("painted", "references")]
             text = f"accuracy {accuracy[0]} by {by}; the references' own: {accuracy[1]}"
+        elif "finders" in found:
+            groups = found["finders"]["ours"]
+            seen = [groups["recall"][name]["recall"] for name in ("celeba_wild", "collages")]
+            alarms = sum(one["alarms"] for one in groups["alarms"].values())
+            pictures = sum(one["pictures"] for one in groups["alarms"].values())
+            text = f"recall {number(seen[0])} on head shots, {number(seen[1])} on collages; "
+            text += f"{alarms} false alarms in {pictures} pictures without a face"
         else:
             early = found["one_style"]["psnr_256"]["mean"]
             text = f"256² to the reduced 1024² picture: {early:.1f} dB"
@@ -216,6 +264,8 @@ def blocks() -> dict[str, str]:
     found = {f"bench-{path.stem}": bench_table(_read(path)) for path in BENCHMARKS.glob("*.json")}
     for path in BUNDLED.glob("*/conversion.json"):
         found[f"conversion-{path.parent.name}"] = conversion_table(_read(path))
+    for path in BUNDLED.glob("*/photos.json"):
+        found["photos"] = photos_table(_read(path))
     if ABLATION.is_file():
         found["ablation"] = ablation_table(_read(ABLATION))
     scores = {path.parent.name: _read(path) for path in sorted(BUNDLED.glob("*/scores.json"))}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from semedit_lite.errors import InputError
 from semedit_lite.hub import digest, find, network, write_beside
+from semedit_lite.models.finder import FaceFinder
 from semedit_lite.models.layers import Painter
 from semedit_lite.models.mobilestylegan import MobileStyleGAN
 from semedit_lite.models.parser import FaceParser
@@ -33,6 +34,10 @@ def evaluate(
             from semedit_lite.evaluation.generator import score_generator
 
             result = score_generator(model, count or 32)
+        case FaceFinder():
+            from semedit_lite.evaluation.finding import score_finder
+
+            result = score_finder(model)
         case Painter():
             from semedit_lite.evaluation.painting import score_painter
 
