@@ -115,7 +115,7 @@ def test_a_history_takes_only_children_of_the_current_document():
     with pytest.raises(ValueError, match="not made from"):
         history.push(child(TINY))
     with pytest.raises(ValueError, match="branch"):
-        history.visit(TINY)
+        history.visit(child(TINY))
 
 
 def test_a_document_holds_eight_bits_and_ids_of_the_set():
