@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 HOST = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
 PORT = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
 MODEL = {"concurrency_id": "model", "concurrency_limit": 1}  # one picture at a time, for all events
+MAX_UPLOAD = 32  # MB
 CACHE = (600, 3600)  # every ten minutes, files that were served and are older than an hour go
 
 SYNTHETIC = (
@@ -75,7 +76,7 @@ def launch(app: "gr.Blocks", port: int | None = PORT, *, browser: bool = False, 
         "server_port": port,
         "inbrowser": browser,
         "share": False,  # None would mean yes on Colab
-        "max_file_size": "32mb",
+        "max_file_size": f"{MAX_UPLOAD}mb",
         "enable_monitoring": False,
         "allowed_paths": [],
         "run_history": False,  # else every layout and photo stays in the browser's storage
