@@ -5,12 +5,11 @@ python demos/paint.py
 
 import secrets
 import sys
-import tempfile
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from torch import Tensor
@@ -21,20 +20,14 @@ from semedit_lite.editing.paint import PaintEditor, Repaint, Style
 from semedit_lite.editing.parts import PARTS, copy_part
 from semedit_lite.errors import InputError
 from semedit_lite.images import load_photo, read_layout
-from semedit_lite.labels import FACE
+from semedit_lite.labels import FACE, IGNORE
 from semedit_lite.ui import app
 from semedit_lite.ui.app import sentences
-from semedit_lite.ui.history import (
-    chosen_step,
-    describe,
-    encode_steps,
-    history_strip,
-    remembered,
-)
+from semedit_lite.ui.history import history_strip, remembered
 from semedit_lite.ui.painter import decode_value, document_of, encode_value, painter
 from semedit_lite.ui.scorecard import scorecard
-from semedit_lite.ui.session import Session, Work, name
-from semedit_lite.ui.store import GoneError, Store
+from semedit_lite.ui.session import ClosedError, Desk, Session, Work
+from semedit_lite.ui.store import GoneError
 
 SIZE = 256
 SEEDS = 1_000_000  # "New face" draws below this
@@ -50,7 +43,6 @@ BUTTON = {"size": "md", "min_width": 110}
 UNTOUCHED = {"classes": {}, "change_inside": None, "change_outside": 0.0, "seconds": 0.0}
 STORAGE = "semedit-paint"  # where a browser tab keeps the key of its work
 
-works: Store[Work] = Store()
 arriving = threading.Lock()  # several visitors at once: what all of them see is made once
 
 
@@ -83,26 +75,15 @@ def another(seed: int) -> Document:
     return editor(MODELS[0]).generate(seed)
 
 
-def face(seed: int) -> Document:
+def face(seed: int | None = None) -> Document:
     """A generated face."""
-    if seed != FIRST:
+    if seed not in (None, FIRST):
         return another(seed)
     with arriving:
         return first()
 
 
-def kept(session: Session) -> tuple[Work, Session]:
-    """The visitor's work; begun where nothing was done yet, and anew where that of a generated face
-    was forgotten. The session is another object only then."""
-    if session.key is not None:
-        try:
-            return works.get(session.key), session
-        except GoneError:
-            if session.seed is None:
-                raise
-    canvas = session.canvas or name()
-    work = Work.begin(History.start(face(FIRST if session.seed is None else session.seed)), canvas)
-    return work, replace(session, key=works.put(work), canvas=canvas)
+desk = Desk(face)
 
 
 def whole(seed: float | None) -> int:
@@ -119,26 +100,29 @@ def whole(seed: float | None) -> int:
 def start(session, key=""):
     """The work that this tab had before it was reloaded, or the first face, unchanged; no network
     has to look at either, so nobody queues for it."""
-    canvas = name()
     try:
-        work = works.update(key, lambda work: work.visited(work.history.current, canvas))
+        work, session = desk.resume(str(key))
+        return *restored(work.history), *laid_out(work.history, session), session
     except GoneError:
-        session = Session(canvas=canvas, seed=FIRST)
-        return *[gr.skip()] * 5, *shown(History.start(first()), canvas), session
-    session = Session(key, canvas)
-    return *restored(work.history), *shown(work.history, canvas), session
+        session = replace(desk.arrive(), seed=FIRST)
+        return *[gr.skip()] * 5, *laid_out(History.start(face()), session), session
 
 
-def shown(history: History, canvas: str):
+def laid_out(history: History, session: Session):
     """Canvas value, face, result, scorecard."""
     opened, current = history.opened, history.current
-    value = encode_value(current.layout, opened.picture, fresh=True, document=canvas)
-    return value, served(opened), served(current), current.scores or UNTOUCHED
+    value = encode_value(current.layout, opened.picture, fresh=True, document=session.canvas)
+    return value, served(opened), *result_of(current)
+
+
+def result_of(step: Document):
+    """Result, scorecard."""
+    return served(step), step.scores or UNTOUCHED
 
 
 def restored(history: History):
     """The settings as they were at the current step, and the face's number, if it has one."""
-    return *settings_of(history.current), history.opened.operation.get("seed")
+    return *settings_of(history.current), number(history.opened.operation.get("seed"))
 
 
 def settings_of(step: Document):
@@ -148,10 +132,15 @@ def settings_of(step: Document):
     kind, seed = (style.get("kind"), style.get("seed")) if isinstance(style, dict) else (None, None)
     return (
         kind if kind in dict(STYLES).values() else gr.skip(),
-        seed if isinstance(seed, int) else gr.skip(),
+        gr.skip() if number(seed) is None else seed,
         bool(painted["composite"]) if "composite" in painted else gr.skip(),
         painted["model"] if painted.get("model") in MODELS else gr.skip(),
     )
+
+
+def number(seed: Any) -> int | None:
+    """A seed that a file names, if it is one."""
+    return seed if type(seed) is int and 0 <= seed < 2**31 else None
 
 
 def generate(seed, style, style_seed, blend, model, session):
@@ -181,26 +170,17 @@ def upload(photo, style, style_seed, blend, model, session):
 def opened(document: Document, seed: int | None, *settings):
     """A document on a fresh canvas, painted as the settings ask for."""
     *asked, session = settings
-    session = begun(History.start(document), seed, session)
+    session = desk.open(History.start(document), seed, session)
     edited(document.layout, session.canvas, *asked, session)
-    return *shown(works.get(session.key).history, session.canvas), session
-
-
-def begun(history: History, seed: int | None, session: Session) -> Session:
-    """A history in place of the visitor's own."""
-    canvas = name()
-    try:
-        works.update(session.key, lambda work: work.opened(history, canvas))
-        return Session(session.key, canvas, seed)
-    except GoneError:
-        return Session(works.put(Work.begin(history, canvas)), canvas, seed)
+    return *laid_out(desk.work(session)[0].history, session), session
 
 
 def work(session):
     """Every step of the work as a file, to go on with it another time: see /open_work."""
-    mine, session = kept(session)
-    title = describe(mine.history.opened).lower().replace(" ", "-")
-    path = saved(f"{title}.semedit", mine.history.save)
+    mine, session = desk.work(session)
+    seed = number(mine.history.opened.operation.get("seed"))
+    title = "photo" if seed is None else f"face-{seed}"
+    path = app.saved(f"{title}.semedit", mine.history.save)
     if Path(path).stat().st_size > app.MAX_UPLOAD * 2**20:
         gr.Warning(f"The file is larger than {app.MAX_UPLOAD} MB, too large to be opened here.")
     return path, session
@@ -211,33 +191,17 @@ def open_work(file, session):
     history = History.open(file)
     if history.opened.layout.shape[1:] != (SIZE, SIZE):
         raise InputError(f"This work is not {SIZE} pixels wide and high; choose one saved here.")
-    session = begun(history, None, session)
-    return *shown(history, session.canvas), *restored(history), session
+    if any((step.layout == IGNORE).any() for step in history.steps):
+        raise InputError("This work has pixels without a class; choose one that was saved here.")
+    session = desk.open(history, None, session)
+    return *laid_out(history, session), *restored(history), session
 
 
 def visit(chosen, session):
     """Goes to a step of the work: its layout, picture, scorecard and settings."""
-    _, session = kept(session)
-    canvas = name()
-
-    def go(work: Work) -> Work:
-        return work.visited(chosen_step(work.history, name=work.name, has=chosen), canvas)
-
-    step = works.update(session.key, go).at(canvas)
-    value = encode_value(step.layout, document=canvas)
-    session = replace(session, canvas=canvas)
-    return value, served(step), step.scores or UNTOUCHED, *settings_of(step), session
-
-
-def follow(has, session):
-    """What the history strip lacks."""
-    try:
-        work = works.get(session.key)
-    except GoneError:
-        document = face(FIRST if session.seed is None else session.seed)
-        return encode_steps(History.start(document), document, name=str(session.canvas), key=None)
-    current = work.canvases.get(session.canvas, work.history.current)
-    return encode_steps(work.history, current, name=work.name, key=session.key, has=has)
+    step, session = desk.visit(chosen, session)
+    value = encode_value(step.layout, document=session.canvas)
+    return value, *result_of(step), *settings_of(step), session
 
 
 def open_layout(file, style, style_seed, blend, model, session):
@@ -259,14 +223,13 @@ def donor_file(file, session):
     except InputError:
         document = editor(MODELS[0]).open(load_photo(file))
         document = replace(document, photo=None, alignment=None)  # of these nothing is needed
-    _, session = kept(session)
-    works.update(session.key, lambda work: replace(work, donor=document))
+    session = desk.change(session, donor=document)
     return "photo", donor_face("photo", None, session), session
 
 
 def donor_face(donor, donor_seed, session):
     """The face that parts are taken from."""
-    if donor == "photo" and kept_donor(session) is None:
+    if donor == "photo" and desk.work(session)[0].donor is None:
         return gr.Image(visible=False)
     return gr.Image(served(giver(donor, donor_seed, session)), visible=True)
 
@@ -281,14 +244,9 @@ def giver(donor: str, seed: int, session: Session) -> Document:
     """The document of the face that parts are taken from."""
     if donor == "seed":
         return face(whole(seed))
-    if (document := kept_donor(session)) is None:
+    if (document := desk.work(session)[0].donor) is None:
         raise InputError("Choose the photo or layout that the part is taken from first.")
     return document
-
-
-def kept_donor(session: Session) -> Document | None:
-    """The photo or layout that parts are taken from."""
-    return None if session.key is None else works.get(session.key).donor
 
 
 def take_part(canvas, part, donor, donor_seed, style, style_seed, blend, model, session):
@@ -305,16 +263,16 @@ def laid(layout: Tensor, canvas: str | None, *settings):
     """A layout as one step on the canvas, and its picture."""
     value = encode_value(layout)
     step, session = edited(decode_value(value, FACE, SIZE), canvas, *settings)
-    return value, served(step), step.scores or UNTOUCHED, session
+    return value, *result_of(step), session
 
 
 def reference(photo, canvas, style_seed, blend, model, session):
     """Takes the style of another photo: style, that photo, result, scorecard."""
     photo = load_photo(photo)
-    mine, session = kept(session)
+    mine, session = desk.work(session)
     style = Style.photo(photo)
     codes = {name: editor(name).code(style, mine.history.opened) for name in MODELS}
-    works.update(session.key, lambda work: replace(work, photo=codes))
+    session = desk.change(session, photo=codes)
     result, scores, _ = paint(canvas, "photo", style_seed, blend, model, session)
     photo.thumbnail((SIZE, SIZE))
     return "photo", gr.Image(photo, visible=True), result, scores, session
@@ -327,16 +285,16 @@ def paint(canvas, style, style_seed, blend, model, session):
     "seed" or "photo" (that of /reference; before, the face's own); `blend` keeps the opened picture
     outside the region that was changed.
     """
-    drawing = document_of(canvas)
-    mine, begun = kept(session)
-    if session.canvas is not None and drawing not in (None, *mine.canvases):
+    try:
+        step, begun = drawn(canvas, style, style_seed, blend, model, session)
+    except ClosedError:
+        if session.canvas is None:
+            raise
         return gr.skip(), gr.skip(), gr.skip()  # a last stroke on a picture that was replaced
-    layout = decode_value(canvas, FACE, SIZE)
-    step, _ = edited(layout, drawing, style, style_seed, blend, model, begun)
     session = gr.skip() if begun is session else begun  # it may have gone elsewhere meanwhile
-    if drawing not in (None, begun.canvas):
+    if document_of(canvas) not in (None, begun.canvas):
         return gr.skip(), gr.skip(), session  # the visitor has: the step is kept, and not shown
-    return served(step), step.scores or UNTOUCHED, session
+    return *result_of(step), session
 
 
 def picture(canvas, style, style_seed, blend, model, session):
@@ -344,27 +302,35 @@ def picture(canvas, style, style_seed, blend, model, session):
 
     The photo comes back at most 2048 pixels wide or high.
     """
-    layout, drawing = decode_value(canvas, FACE, SIZE), document_of(canvas)
-    step, session = edited(layout, drawing, style, style_seed, blend, model, session)
+    step, session = drawn(canvas, style, style_seed, blend, model, session)
     return served(step, whole=blend), session
 
 
+def drawn(canvas: str, *settings) -> tuple[Document, Session]:
+    """The step of what is on a canvas."""
+    return edited(decode_value(canvas, FACE, SIZE), document_of(canvas), *settings)
+
+
 def edited(layout, canvas, style, style_seed, blend, model, session) -> tuple[Document, Session]:
-    """The step to which a layout and settings bring a drawing, of the session's canvas where none
-    is named: one that was made before, or a new one."""
-    mine, session = kept(session)
+    """The step to which a layout and settings bring a drawing, that of the session where none is
+    named: a new one, or one that is there already."""
+    mine, session = desk.work(session)
     canvas = canvas or session.canvas
     at = mine.at(canvas)
     style = styled(mine, style, style_seed, model)
     photo = mine.photo if style.kind == "photo" else None
     operation = Repaint(layout, style, blend)
-    made = [
-        step
-        for step in editor(model).made(mine.history, operation)
-        if step.parent is None or mine.photos.get(step) is photo
-    ]
-    step = made[0] if made else editor(model).apply(at, operation)
-    works.update(session.key, lambda work: work.landed(step, canvas, photo))
+    step = next(
+        (
+            step
+            for step in editor(model).made(mine.history, operation)
+            if step is mine.history.opened or mine.photos.get(step) is photo
+        ),
+        None,
+    )
+    if step is None:
+        step = editor(model).apply(at, operation)
+    desk.store.update(session.key, lambda work: work.landed(step, canvas, photo))
     return step, session
 
 
@@ -379,20 +345,12 @@ def styled(work: Work, kind: str, seed: int, model: str) -> Style:
 
 def layout(canvas):
     """The layout as a file: a PNG with a palette, whose pixel values are class ids."""
-    return saved("layout.png", FACE.to_pil(decode_value(canvas, FACE, SIZE)[0]).save)
+    return app.saved("layout.png", FACE.to_pil(decode_value(canvas, FACE, SIZE)[0]).save)
 
 
 def served(document: Document, *, whole: bool = False) -> str:
     """A PNG of a document, with its provenance, that the page may fetch."""
-    return saved("picture.png", lambda path: document.save_picture(path, whole=whole))
-
-
-def saved(title: str, write: Callable[[Path], None]) -> str:
-    """Puts a file where Gradio serves it from and, after an hour, deletes it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / title
-        write(path)
-        return gr.processing_utils.save_file_to_cache(path, gr.utils.get_upload_folder())
+    return app.saved("picture.png", lambda path: document.save_picture(path, whole=whole))
 
 
 # The page
@@ -485,67 +443,86 @@ def build(page: gr.Blocks) -> None:
             examples = strip("examples")
 
     settings = [style, style_seed, blend, model, session]
-    restored = [*settings[:-1], seed]
+    restored = [style, style_seed, blend, model, seed]
     face = [canvas, before, result, scores]
+    shown = [*face, session]
     quiet = {"show_progress": "hidden", **app.MODEL}
-    opening = {**quiet, "show_progress": "minimal", "show_progress_on": result}
+    opening = {"show_progress": "minimal", "show_progress_on": result, **app.MODEL}
     private_now = {"api_visibility": "private", "show_progress": "hidden"}  # beside the models
     private = {"api_visibility": "private", **quiet}
 
-    arrive = page.load(
-        sentences(lambda key, session: start(session, key)),
-        [history, session],
-        [*restored, *face, session],
-        js=remembered(STORAGE),
-        api_name="start",
-        queue=False,
-        **private_now,
+    def steps(event):
+        """After what may have made a step the strip gets it; nobody waits for that."""
+        event.then(desk.strip, [history, session], history, queue=False, **private_now)
+        return event
+
+    steps(
+        page.load(
+            sentences(lambda key, session: start(session, key)),
+            [history, session],
+            [*restored, *shown],
+            js=remembered(STORAGE),
+            api_name="start",
+            queue=False,
+            **private_now,
+        )
     )
-    opened = [*face, session]
-    by_seed = seed.submit(
-        sentences(generate), [seed, *settings], opened, api_name="generate", **opening
+    steps(
+        seed.submit(sentences(generate), [seed, *settings], shown, api_name="generate", **opening)
     )
-    by_chance = new.click(
-        sentences(random_face), settings, [*opened, seed], api_name="random_face", **opening
+    steps(
+        new.click(
+            sentences(random_face), settings, [*shown, seed], api_name="random_face", **opening
+        )
     )
-    by_example = examples.select(sentences(example), settings, [*opened, seed], **private)
-    own = photo.upload(sentences(upload), [photo, *settings], opened, api_name="open", **opening)
-    own.success(lambda: None, None, seed, queue=False, **private_now)  # no seed made this face
-    by_file = work_in.upload(
-        sentences(open_work),
-        [work_in, session],
-        [*face, *restored, session],
-        api_name="open_work",
-        **opening,
+    steps(examples.select(sentences(example), settings, [*shown, seed], **private))
+    own = photo.upload(sentences(upload), [photo, *settings], shown, api_name="open", **opening)
+    steps(own).success(lambda: None, None, seed, queue=False, **private_now)  # no seed made it
+    steps(
+        work_in.upload(
+            sentences(open_work),
+            [work_in, session],
+            [*face, *restored, session],
+            api_name="open_work",
+            **opening,
+        )
     )
-    go = history.input(
-        sentences(visit),
-        [history, session],
-        [canvas, result, scores, *settings],
-        queue=False,
-        **private_now,
+    steps(
+        history.input(
+            sentences(visit),
+            [history, session],
+            [canvas, result, scores, *settings],
+            queue=False,
+            **private_now,
+        )
     )
-    referred = reference_photo.upload(
-        sentences(reference),
-        [reference_photo, canvas, style_seed, blend, model, session],
-        [style, reference_shown, result, scores, session],
-        api_name="reference",
-        **quiet,
+    steps(
+        reference_photo.upload(
+            sentences(reference),
+            [reference_photo, canvas, style_seed, blend, model, session],
+            [style, reference_shown, result, scores, session],
+            api_name="reference",
+            **quiet,
+        )
     )
-    by_layout = layout_in.upload(
-        sentences(open_layout),
-        [layout_in, *settings],
-        [canvas, result, scores, session],
-        api_name="open_layout",
-        **opening,
+    steps(
+        layout_in.upload(
+            sentences(open_layout),
+            [layout_in, *settings],
+            [canvas, result, scores, session],
+            api_name="open_layout",
+            **opening,
+        )
     )
     chosen = [donor, donor_seed, session]
-    taken = take.click(
-        sentences(take_part),
-        [canvas, part, donor, donor_seed, *settings],
-        [canvas, result, scores, session],
-        api_name="take_part",
-        **opening,
+    steps(
+        take.click(
+            sentences(take_part),
+            [canvas, part, donor, donor_seed, *settings],
+            [canvas, result, scores, session],
+            api_name="take_part",
+            **opening,
+        )
     )
     donor_upload.upload(
         sentences(donor_file),
@@ -564,19 +541,17 @@ def build(page: gr.Blocks) -> None:
         **private,
     )
     donors.select(sentences(donor_example), session, [donor_seed, donor_shown], **private)
-    painted = gr.on(
-        [canvas.input, style.input, style_seed.input, blend.input, model.input],
-        sentences(paint),
-        [canvas, *settings],
-        [result, scores, session],
-        api_name="paint",
-        trigger_mode="always_last",
-        **quiet,
+    steps(
+        gr.on(
+            [canvas.input, style.input, style_seed.input, blend.input, model.input],
+            sentences(paint),
+            [canvas, *settings],
+            [result, scores, session],
+            api_name="paint",
+            trigger_mode="always_last",
+            **quiet,
+        )
     )
-    for made in (arrive, by_seed, by_chance, by_example, own, by_file, go, referred):
-        made.then(follow, [history, session], history, queue=False, **private_now)
-    for made in (by_layout, taken, painted):
-        made.then(follow, [history, session], history, queue=False, **private_now)
     for choice, shows in (
         (style, {style_seed: "seed", other: "photo"}),
         (donor, {donor_seed: "seed", donors: "seed", donor_upload: "photo"}),
@@ -588,12 +563,12 @@ def build(page: gr.Blocks) -> None:
             queue=False,
             **private_now,
         )
-    for save, inputs, button, file, also in (
+    for save, inputs, button, file, more in (
         (picture, [canvas, *settings], save_picture_button, picture_file, [session]),
         (layout, [canvas], save_layout_button, layout_file, []),
         (work, [session], save_work_button, work_file, [session]),
     ):
-        made = button.click(sentences(save), inputs, [file, *also], api_name=save.__name__, **quiet)
+        made = button.click(sentences(save), inputs, [file, *more], api_name=save.__name__, **quiet)
         click = f"document.querySelector('#{file.elem_id}').click()"
         made.success(None, js=f"() => setTimeout(() => {click})")
 

@@ -1,6 +1,7 @@
 """The Paint editor, with tiny random networks; with the bundled weights where they are."""
 
 import dataclasses
+import inspect
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from torch import nn
 
 from semedit_lite import hub
 from semedit_lite.editing.compositing import changed, feather
-from semedit_lite.editing.document import Document
+from semedit_lite.editing.document import Document, History
+from semedit_lite.editing.editor import Editor
 from semedit_lite.editing.paint import PaintEditor, Repaint, Style
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import Alignment, Frame, NoFaceError
@@ -62,6 +64,38 @@ def painted(document):
     layout = document.layout.clone()
     layout[:, 50:80, 50:80] = HAIR
     return layout
+
+
+def test_it_is_an_editor(editor):
+    assert isinstance(editor, Editor)
+    for name in ("open", "apply"):
+        own, agreed = (inspect.signature(getattr(each, name)) for each in (PaintEditor, Editor))
+        assert list(own.parameters) == list(agreed.parameters)
+        assert own.return_annotation is agreed.return_annotation is Document
+
+
+def test_what_was_made_before_is_found_on_any_branch(editor):
+    document = opened(editor)
+    layout = painted(document)
+    repaint = Repaint(layout, Style.own())
+    history = History.start(document)
+    assert editor.made(history, repaint) == ()
+    assert editor.made(history, Repaint(document.layout, Style.seed(3))) == (document,)
+    first = editor.apply(document, repaint)
+    other = layout.clone()
+    other[:, 90:100, 90:100] = HAIR
+    second = editor.apply(first, Repaint(other, Style.own()))
+    history = history.push(first).push(second).visit(document)
+    assert editor.made(history, repaint) == (first,)
+    assert editor.made(history, Repaint(other, Style.own())) == (second,)
+    again = editor.apply(second, repaint)  # whatever was painted in between
+    assert torch.equal(again.image, first.image)
+    for unlike in (
+        Repaint(layout, Style.seed(1)),
+        Repaint(layout, Style.own(), composite=False),
+        Repaint(document.layout, Style.own(), composite=False),
+    ):
+        assert editor.made(history, unlike) == ()
 
 
 def test_a_generated_face_is_the_same_for_a_seed(editor):

@@ -10,7 +10,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from math import isfinite
@@ -71,7 +71,7 @@ class Document:
     layout: Tensor = _Packed(lambda ids: FACE.check(ids).byte(), Tensor.long)  # (1, H, W) ids
     operation: dict[str, Any]  # what made it, JSON-able; "tool" names the kind
     latent: Tensor | None = None  # (1, 16, 512) W+, where the generator made the picture
-    parent: Self | None = None
+    parent: Self | None = field(default=None, repr=False)  # the chain may be long
     photo: Image.Image | None = None  # the whole photo that `image` was cut from ...
     alignment: Alignment | None = None  # ... and where; of an opened photo only
     scores: dict[str, Any] | None = None  # the scorecard of the operation

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semedit_lite import hub
@@ -36,6 +37,16 @@ NO_LINK = "Files are uploaded here, not linked to; send the file itself."
 def private_folder() -> tempfile.TemporaryDirectory:
     """Where uploads and pictures lie while the process lives, for this user alone to read."""
     return tempfile.TemporaryDirectory(prefix="semedit-", ignore_cleanup_errors=True)
+
+
+def saved(name: str, write: Callable[[Path], None]) -> str:
+    """Puts a file where Gradio serves it from and, after an hour, deletes it; returns its path."""
+    import gradio as gr
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write(path)
+        return gr.processing_utils.save_file_to_cache(path, gr.utils.get_upload_folder())
 
 
 def blocks(title: str) -> "gr.Blocks":

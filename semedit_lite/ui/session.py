@@ -1,23 +1,28 @@
 """A visitor's work as the server keeps it, and the little that the page itself knows of it."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 from torch import Tensor
 
 from semedit_lite.editing.document import Document, History
 from semedit_lite.errors import InputError
+from semedit_lite.ui.history import chosen_step, encode_steps
+from semedit_lite.ui.store import GoneError, Store
 
 CANVASES = 100  # names of drawings that one work remembers: the latest
-CLOSED = "The picture on this page is no longer open here; open it again."
 
 Codes = Mapping[str, Tensor]  # the style code (1, z_dim) of a photo for each model
 
 
-def name() -> str:
-    """A name that nobody can guess, for a drawing or a history."""
+class ClosedError(InputError):
+    """A drawing is on a picture that another has replaced."""
+
+
+def _name() -> str:
+    """A name that no other drawing or history has."""
     return secrets.token_hex(8)
 
 
@@ -44,7 +49,7 @@ class Work:
     photo: Codes | None = None  # the style of another photo that is in use ...
     photos: Mapping[Document, Codes] = field(default_factory=dict)  # ... and was, at those steps
     donor: Document | None = None  # the photo or layout that parts are taken from
-    name: str = field(default_factory=name)  # of the history
+    name: str = field(default_factory=_name)  # of the history
 
     @classmethod
     def begin(cls, history: History, canvas: str) -> Self:
@@ -57,15 +62,15 @@ class Work:
         return self.history.nbytes + (0 if self.donor is None else self.donor.nbytes)
 
     def at(self, canvas: str | None) -> Document:
-        """The step that a drawing has come to; InputError where another picture replaced it."""
+        """The step that a drawing has come to; ClosedError where another picture replaced it."""
         if canvas not in self.canvases:
-            raise InputError(CLOSED)
+            raise ClosedError("The picture on this page is no longer open here; open it again.")
         return self.canvases[canvas]
 
     def opened(self, history: History, canvas: str) -> Self:
         """Another history in place of this, on a fresh canvas."""
         return replace(
-            self, history=history, canvases={canvas: history.current}, photos={}, name=name()
+            self, history=history, canvases={canvas: history.current}, photos={}, name=_name()
         )
 
     def visited(self, document: Document, canvas: str) -> Self:
@@ -91,3 +96,73 @@ class Work:
         others = {key: step for key, step in self.canvases.items() if key != canvas}
         latest = [*others.items(), (canvas, document)][-CANVASES:]
         return replace(self, canvases=dict(latest))
+
+
+class Desk:
+    """Where the works of all visitors lie, and what the events of a page do with them.
+
+    `face` makes the generated face of a seed, or the one that all see who arrive, for None.
+    """
+
+    def __init__(self, face: Callable[[int | None], Document], store: Store[Work] | None = None):
+        self._face = face
+        self.store: Store[Work] = Store() if store is None else store
+
+    def arrive(self) -> Session:
+        """The session of somebody who does nothing yet, for whom nothing is kept."""
+        return Session(canvas=_name())
+
+    def resume(self, key: str) -> tuple[Work, Session]:
+        """The work of a page that was reloaded; GoneError where it is no longer kept."""
+        canvas = _name()
+        work = self.store.update(key, lambda work: work.visited(work.history.current, canvas))
+        return work, Session(key, canvas)
+
+    def work(self, session: Session) -> tuple[Work, Session]:
+        """The visitor's work; begun where nothing was done yet, and anew where that of a generated
+        face was forgotten. The session is another object only then."""
+        if session.key is not None:
+            try:
+                return self.store.get(session.key), session
+            except GoneError:
+                if session.seed is None:
+                    raise
+        canvas = session.canvas or _name()
+        work = Work.begin(History.start(self._face(session.seed)), canvas)
+        return work, replace(session, key=self.store.put(work), canvas=canvas)
+
+    def open(self, history: History, seed: int | None, session: Session) -> Session:
+        """Lays a history in the place of the visitor's own."""
+        canvas = _name()
+        try:
+            self.store.update(session.key, lambda work: work.opened(history, canvas))
+            return Session(session.key, canvas, seed)
+        except GoneError:
+            return Session(self.store.put(Work.begin(history, canvas)), canvas, seed)
+
+    def change(self, session: Session, **fields: Any) -> Session:
+        """Changes fields of the visitor's work."""
+        _, session = self.work(session)
+        self.store.update(session.key, lambda work: replace(work, **fields))
+        return session
+
+    def visit(self, has: str, session: Session) -> tuple[Document, Session]:
+        """Goes to the step that was chosen on a history strip, on a canvas of another name."""
+        _, session = self.work(session)
+        canvas = _name()
+
+        def go(work: Work) -> Work:
+            return work.visited(chosen_step(work.history, name=work.name, has=has), canvas)
+
+        work = self.store.update(session.key, go)
+        return work.at(canvas), replace(session, canvas=canvas)
+
+    def strip(self, has: str, session: Session) -> str:
+        """What a history strip lacks."""
+        try:
+            work = self.store.get(session.key)
+        except GoneError:
+            face = self._face(session.seed)
+            return encode_steps(History.start(face), face, name=str(session.canvas), key=None)
+        current = work.canvases.get(session.canvas, work.history.current)
+        return encode_steps(work.history, current, name=work.name, key=session.key, has=has)

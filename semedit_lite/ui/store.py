@@ -11,7 +11,7 @@ from semedit_lite.errors import InputError
 
 CAPACITY = 256  # works
 MAX_BYTES = 512 * 2**20  # of all works
-LARGEST = 160 * 2**20  # of one: a photo and its 500 steps
+LARGEST = 192 * 2**20  # of one: a photo and its 500 steps
 AGE = 3600.0  # seconds since a work was last used
 SWEEP = 60.0  # seconds between two looks at what is too old
 
@@ -79,11 +79,11 @@ class Store(Generic[Work]):
                 threading.Thread(target=self._sweep_up, daemon=True).start()
         return key
 
-    def get(self, key: str) -> Work:
+    def get(self, key: str | None) -> Work:
         """The work of a key; GoneError, an InputError, where it is no longer kept."""
         return self.update(key, lambda work: work)
 
-    def update(self, key: str, change: Callable[[Work], Work]) -> Work:
+    def update(self, key: str | None, change: Callable[[Work], Work]) -> Work:
         """Exchanges a work for what `change` makes of it, and returns that. GoneError where it is
         no longer kept, InputError where it became too large; then the old one is still there."""
         with self._lock:

@@ -137,4 +137,6 @@ def _style(style: Any) -> str:
     kind = style.get("kind") if isinstance(style, dict) else None
     if kind == "seed":
         return f"Style {style.get('seed')}"[:LONGEST]
-    return {"own": "Its own style", "photo": "Another photo's style"}.get(kind, "Another style")
+    return {"own": "Its own style", "photo": "Another photo's style"}.get(
+        str(kind), "Another style"
+    )
