@@ -69,7 +69,7 @@ def test_a_small_picture_is_small():
     url = thumbnail(noise)
     assert len(url) < 8_000  # noise is the worst
     head, data = url.split(",")
-    assert head == "data:image/jpeg;base64"
+    assert head == "data:image/webp;base64"
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (THUMBNAIL, THUMBNAIL)
 
 

@@ -6,8 +6,6 @@ it sends back is how many it has and, with its event `input`, the step that was 
 (`remembered`): another tab is another visitor, and no address that people share carries it.
 """
 
-import base64
-import io
 import json
 from itertools import islice
 from pathlib import Path
@@ -18,6 +16,7 @@ from PIL import Image
 from semedit_lite.editing.document import Document, History
 from semedit_lite.errors import InputError
 from semedit_lite.labels import FACE
+from semedit_lite.ui.component import component, data_url
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -29,22 +28,9 @@ GONE = "This step is no longer kept here; choose another, or open the file that 
 
 
 def history_strip(storage: str, **options: Any) -> "gr.HTML":
-    """A strip whose work is remembered under the name `storage`; `options` are those of gr.HTML."""
-    import gradio as gr
-
-    return gr.HTML(
-        "",
-        html_template=_read("history.html"),
-        css_template=_read("history.css"),
-        js_on_load=_read("history.js"),
-        apply_default_css=False,
-        storage=storage,
-        **options,
-    )
-
-
-def _read(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
+    """A strip whose work is remembered under the name `storage`; `options` are those of
+    `component`."""
+    return component(HERE, ["history.js"], storage=storage, **options)
 
 
 def remembered(storage: str) -> str:
@@ -99,11 +85,9 @@ def _sent(has: str) -> tuple[str, int, int | None]:
 
 
 def thumbnail(document: Document) -> str:
-    """The data URL of a small JPEG, about 2 KB."""
-    small = document.picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=75)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    """The data URL of a small WebP, about 2 KB."""
+    size = (THUMBNAIL, THUMBNAIL)
+    return data_url(document.picture.resize(size, Image.Resampling.BOX), "WEBP")
 
 
 def describe(document: Document) -> str:
