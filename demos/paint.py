@@ -7,7 +7,7 @@ import secrets
 import sys
 import threading
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -451,78 +451,62 @@ def build(page: gr.Blocks) -> None:
     private_now = {"api_visibility": "private", "show_progress": "hidden"}  # beside the models
     private = {"api_visibility": "private", **quiet}
 
-    def steps(event):
-        """After what may have made a step the strip gets it; nobody waits for that."""
+    def step(trigger, handler, inputs, outputs, **options):
+        """An event that may make a step; the strip then gets it, and nobody waits for that."""
+        event = trigger(sentences(handler), inputs, outputs, **options)
         event.then(desk.strip, [history, session], history, queue=False, **private_now)
         return event
 
-    steps(
-        page.load(
-            sentences(lambda key, session: start(session, key)),
-            [history, session],
-            [*restored, *shown],
-            js=remembered(STORAGE),
-            api_name="start",
-            queue=False,
-            **private_now,
-        )
+    step(
+        page.load,
+        lambda key, session: start(session, key),
+        [history, session],
+        [*restored, *shown],
+        js=remembered(STORAGE),
+        api_name="start",
+        queue=False,
+        **private_now,
     )
-    steps(
-        seed.submit(sentences(generate), [seed, *settings], shown, api_name="generate", **opening)
+    step(seed.submit, generate, [seed, *settings], shown, api_name="generate", **opening)
+    step(new.click, random_face, settings, [*shown, seed], api_name="random_face", **opening)
+    step(examples.select, example, settings, [*shown, seed], **private)
+    own = step(photo.upload, upload, [photo, *settings], shown, api_name="open", **opening)
+    own.success(lambda: None, None, seed, queue=False, **private_now)  # no seed made this face
+    step(
+        work_in.upload,
+        open_work,
+        [work_in, session],
+        [*face, *restored, session],
+        api_name="open_work",
+        **opening,
     )
-    steps(
-        new.click(
-            sentences(random_face), settings, [*shown, seed], api_name="random_face", **opening
-        )
+    at_step = [canvas, result, scores, *settings]
+    step(history.input, visit, [history, session], at_step, queue=False, **private_now)
+    step(
+        reference_photo.upload,
+        reference,
+        [reference_photo, canvas, style_seed, blend, model, session],
+        [style, reference_shown, result, scores, session],
+        api_name="reference",
+        **quiet,
     )
-    steps(examples.select(sentences(example), settings, [*shown, seed], **private))
-    own = photo.upload(sentences(upload), [photo, *settings], shown, api_name="open", **opening)
-    steps(own).success(lambda: None, None, seed, queue=False, **private_now)  # no seed made it
-    steps(
-        work_in.upload(
-            sentences(open_work),
-            [work_in, session],
-            [*face, *restored, session],
-            api_name="open_work",
-            **opening,
-        )
-    )
-    steps(
-        history.input(
-            sentences(visit),
-            [history, session],
-            [canvas, result, scores, *settings],
-            queue=False,
-            **private_now,
-        )
-    )
-    steps(
-        reference_photo.upload(
-            sentences(reference),
-            [reference_photo, canvas, style_seed, blend, model, session],
-            [style, reference_shown, result, scores, session],
-            api_name="reference",
-            **quiet,
-        )
-    )
-    steps(
-        layout_in.upload(
-            sentences(open_layout),
-            [layout_in, *settings],
-            [canvas, result, scores, session],
-            api_name="open_layout",
-            **opening,
-        )
+    laid = [canvas, result, scores, session]
+    step(
+        layout_in.upload,
+        open_layout,
+        [layout_in, *settings],
+        laid,
+        api_name="open_layout",
+        **opening,
     )
     chosen = [donor, donor_seed, session]
-    steps(
-        take.click(
-            sentences(take_part),
-            [canvas, part, donor, donor_seed, *settings],
-            [canvas, result, scores, session],
-            api_name="take_part",
-            **opening,
-        )
+    step(
+        take.click,
+        take_part,
+        [canvas, part, donor, donor_seed, *settings],
+        laid,
+        api_name="take_part",
+        **opening,
     )
     donor_upload.upload(
         sentences(donor_file),
@@ -541,16 +525,15 @@ def build(page: gr.Blocks) -> None:
         **private,
     )
     donors.select(sentences(donor_example), session, [donor_seed, donor_shown], **private)
-    steps(
-        gr.on(
-            [canvas.input, style.input, style_seed.input, blend.input, model.input],
-            sentences(paint),
-            [canvas, *settings],
-            [result, scores, session],
-            api_name="paint",
-            trigger_mode="always_last",
-            **quiet,
-        )
+    asking = [canvas.input, style.input, style_seed.input, blend.input, model.input]
+    step(
+        partial(gr.on, asking),
+        paint,
+        [canvas, *settings],
+        [result, scores, session],
+        api_name="paint",
+        trigger_mode="always_last",
+        **quiet,
     )
     for choice, shows in (
         (style, {style_seed: "seed", other: "photo"}),
