@@ -5,28 +5,29 @@ python demos/paint.py
 
 import secrets
 import sys
-import tempfile
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import replace
+from functools import cache, lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
-import torch
 from torch import Tensor
 
 from semedit_lite import hub
-from semedit_lite.editing.document import Document
+from semedit_lite.editing.document import Document, History
 from semedit_lite.editing.paint import PaintEditor, Repaint, Style
 from semedit_lite.editing.parts import PARTS, copy_part
 from semedit_lite.errors import InputError
 from semedit_lite.images import load_photo, read_layout
-from semedit_lite.labels import FACE
+from semedit_lite.labels import FACE, IGNORE
 from semedit_lite.ui import app
 from semedit_lite.ui.app import sentences
+from semedit_lite.ui.history import history_strip, remembered
 from semedit_lite.ui.painter import decode_value, document_of, encode_value, painter
-from semedit_lite.ui.store import Store
+from semedit_lite.ui.scorecard import scorecard
+from semedit_lite.ui.session import ClosedError, Desk, Session, Work
+from semedit_lite.ui.store import GoneError
 
 SIZE = 256
 SEEDS = 1_000_000  # "New face" draws below this
@@ -39,7 +40,9 @@ DONORS = [("A generated face", "seed"), ("A photo or layout", "photo")]
 PICTURE = {"interactive": False, "format": "png", "buttons": [], "elem_classes": ["picture"]}
 BUTTON = {"size": "md", "min_width": 110}
 
-photos = Store()
+UNTOUCHED = {"classes": {}, "change_inside": None, "change_outside": 0.0, "seconds": 0.0}
+STORAGE = "semedit-paint"  # where a browser tab keeps the key of its work
+
 arriving = threading.Lock()  # several visitors at once: what all of them see is made once
 
 
@@ -72,34 +75,15 @@ def another(seed: int) -> Document:
     return editor(MODELS[0]).generate(seed)
 
 
-def face(seed: int) -> Document:
+def face(seed: int | None = None) -> Document:
     """A generated face."""
-    if seed != FIRST:
+    if seed not in (None, FIRST):
         return another(seed)
     with arriving:
         return first()
 
 
-@dataclass(frozen=True)
-class Session:
-    """What is remembered of a visitor: less than a kilobyte and style codes."""
-
-    key: str | None = None  # of the document on the canvas; None before anything was opened
-    seed: int = FIRST  # of the generated face that is edited ...
-    photo: str | None = None  # ... or the key of an uploaded one in `photos`
-    reference: dict[str, list[float]] | None = None  # the other photo's style code for each model
-    donor: str | None = None  # key in `photos` of the photo or layout that parts are taken from
-
-    @property
-    def document(self) -> Document:
-        return face(self.seed) if self.photo is None else photos.get(self.photo)
-
-    def style(self, kind: str, seed: int, model: str) -> Style:
-        if kind == "seed":
-            return Style.seed(whole(seed))
-        if kind == "own" or self.reference is None:
-            return Style.own()
-        return Style.photo(torch.tensor(self.reference[model])[None])
+desk = Desk(face)
 
 
 def whole(seed: float | None) -> int:
@@ -113,15 +97,56 @@ def whole(seed: float | None) -> int:
 # docstring is its description in the API.
 
 
-def start(session):
-    """The first face, unchanged; no network has to look at it, so nobody queues for it."""
-    return opened(replace(session, seed=FIRST, photo=None), "own", 0, True, MODELS[0])
+def start(session, key=""):
+    """The work that this tab had before it was reloaded, or the first face, unchanged; no network
+    has to look at either, so nobody queues for it."""
+    try:
+        work, session = desk.resume(str(key))
+        return *restored(work.history), *laid_out(work.history, session), session
+    except GoneError:
+        session = replace(desk.arrive(), seed=FIRST)
+        return *[gr.skip()] * 5, *laid_out(History.start(face()), session), session
+
+
+def laid_out(history: History, session: Session):
+    """Canvas value, face, result, scorecard."""
+    opened, current = history.opened, history.current
+    value = encode_value(current.layout, opened.picture, fresh=True, document=session.canvas)
+    return value, served(opened), *result_of(current)
+
+
+def result_of(step: Document):
+    """Result, scorecard."""
+    return served(step), step.scores or UNTOUCHED
+
+
+def restored(history: History):
+    """The settings as they were at the current step, and the face's number, if it has one."""
+    return *settings_of(history.current), number(history.opened.operation.get("seed"))
+
+
+def settings_of(step: Document):
+    """Style, its seed, blend and model that a step was painted with, as far as they are known."""
+    painted = step.operation if step.operation.get("tool") == "paint" else {}
+    style = painted.get("style")
+    kind, seed = (style.get("kind"), style.get("seed")) if isinstance(style, dict) else (None, None)
+    return (
+        kind if kind in dict(STYLES).values() else gr.skip(),
+        gr.skip() if number(seed) is None else seed,
+        bool(painted["composite"]) if "composite" in painted else gr.skip(),
+        painted["model"] if painted.get("model") in MODELS else gr.skip(),
+    )
+
+
+def number(seed: Any) -> int | None:
+    """A seed that a file names, if it is one."""
+    return seed if type(seed) is int and 0 <= seed < 2**31 else None
 
 
 def generate(seed, style, style_seed, blend, model, session):
     """A generated face, by its seed: canvas value, face, result, scorecard."""
-    session = replace(session, seed=whole(seed), photo=None)
-    return opened(session, style, style_seed, blend, model)
+    seed = whole(seed)
+    return opened(face(seed), seed, style, style_seed, blend, model, session)
 
 
 def random_face(style, style_seed, blend, model, session):
@@ -139,16 +164,44 @@ def example(style, style_seed, blend, model, session, chosen: gr.SelectData):
 def upload(photo, style, style_seed, blend, model, session):
     """The face in a head shot (PNG, JPEG, WebP, ...; 16 megapixels): as /generate."""
     document = editor(MODELS[0]).open(load_photo(photo))
-    return opened(replace(session, photo=photos.put(document)), style, style_seed, blend, model)
+    return opened(document, None, style, style_seed, blend, model, session)
 
 
-def opened(session: Session, style: str, style_seed: int, blend: bool, model: str):
-    document = session.document
-    session = replace(session, key=secrets.token_hex(8))
-    canvas = encode_value(document.layout, document.picture, fresh=True, document=session.key)
-    repaint = Repaint(document.layout, session.style(style, style_seed, model), blend)
-    result = editor(model).apply(document, repaint)
-    return canvas, served(document), served(result), result.scores, session
+def opened(document: Document, seed: int | None, *settings):
+    """A document on a fresh canvas, painted as the settings ask for."""
+    *asked, session = settings
+    session = desk.open(History.start(document), seed, session)
+    edited(document.layout, session.canvas, *asked, session)
+    return *laid_out(desk.work(session)[0].history, session), session
+
+
+def work(session):
+    """Every step of the work as a file, to go on with it another time: see /open_work."""
+    mine, session = desk.work(session)
+    seed = number(mine.history.opened.operation.get("seed"))
+    title = "photo" if seed is None else f"face-{seed}"
+    path = app.saved(f"{title}.semedit", mine.history.save)
+    if Path(path).stat().st_size > app.MAX_UPLOAD * 2**20:
+        gr.Warning(f"The file is larger than {app.MAX_UPLOAD} MB, too large to be opened here.")
+    return path, session
+
+
+def open_work(file, session):
+    """A work that was saved: canvas value, face, result, scorecard, and the settings it had."""
+    history = History.open(file)
+    if history.opened.layout.shape[1:] != (SIZE, SIZE):
+        raise InputError(f"This work is not {SIZE} pixels wide and high; choose one saved here.")
+    if any((step.layout == IGNORE).any() for step in history.steps):
+        raise InputError("This work has pixels without a class; choose one that was saved here.")
+    session = desk.open(history, None, session)
+    return *laid_out(history, session), *restored(history), session
+
+
+def visit(chosen, session):
+    """Goes to a step of the work: its layout, picture, scorecard and settings."""
+    step, session = desk.visit(chosen, session)
+    value = encode_value(step.layout, document=session.canvas)
+    return value, *result_of(step), *settings_of(step), session
 
 
 def open_layout(file, style, style_seed, blend, model, session):
@@ -159,7 +212,7 @@ def open_layout(file, style, style_seed, blend, model, session):
     layout, note = read_layout(file, FACE, SIZE, resize=True)
     if note:
         gr.Info(note, title="Opened as numbers")
-    return laid(layout, style, style_seed, blend, model, session)
+    return laid(layout, None, style, style_seed, blend, model, session)
 
 
 def donor_file(file, session):
@@ -170,14 +223,13 @@ def donor_file(file, session):
     except InputError:
         document = editor(MODELS[0]).open(load_photo(file))
         document = replace(document, photo=None, alignment=None)  # of these nothing is needed
-    key = photos.put(document)
-    session = replace(session, donor=key)
+    session = desk.change(session, donor=document)
     return "photo", donor_face("photo", None, session), session
 
 
 def donor_face(donor, donor_seed, session):
     """The face that parts are taken from."""
-    if donor == "photo" and session.donor is None:
+    if donor == "photo" and desk.work(session)[0].donor is None:
         return gr.Image(visible=False)
     return gr.Image(served(giver(donor, donor_seed, session)), visible=True)
 
@@ -192,9 +244,9 @@ def giver(donor: str, seed: int, session: Session) -> Document:
     """The document of the face that parts are taken from."""
     if donor == "seed":
         return face(whole(seed))
-    if session.donor is None:
+    if (document := desk.work(session)[0].donor) is None:
         raise InputError("Choose the photo or layout that the part is taken from first.")
-    return photos.get(session.donor)
+    return document
 
 
 def take_part(canvas, part, donor, donor_seed, style, style_seed, blend, model, session):
@@ -202,26 +254,28 @@ def take_part(canvas, part, donor, donor_seed, style, style_seed, blend, model, 
 
     `donor` is "seed", the generated face of `donor_seed`, or "photo", that of /donor.
     """
-    layout = drawn(canvas, session)
+    layout = decode_value(canvas, FACE, SIZE)
     layout = copy_part(layout, giver(donor, donor_seed, session).layout, PARTS[part])
-    return laid(layout, style, style_seed, blend, model, session)
+    return laid(layout, document_of(canvas), style, style_seed, blend, model, session)
 
 
-def laid(layout: Tensor, style: str, style_seed: int, blend: bool, model: str, session: Session):
+def laid(layout: Tensor, canvas: str | None, *settings):
     """A layout as one step on the canvas, and its picture."""
-    canvas = encode_value(layout)
-    return canvas, *paint(canvas, style, style_seed, blend, model, session)
+    value = encode_value(layout)
+    step, session = edited(decode_value(value, FACE, SIZE), canvas, *settings)
+    return value, *result_of(step), session
 
 
 def reference(photo, canvas, style_seed, blend, model, session):
     """Takes the style of another photo: style, that photo, result, scorecard."""
     photo = load_photo(photo)
+    mine, session = desk.work(session)
     style = Style.photo(photo)
-    codes = {name: editor(name).code(style, session.document)[0].tolist() for name in MODELS}
-    session = replace(session, reference=codes)
+    codes = {name: editor(name).code(style, mine.history.opened) for name in MODELS}
+    session = desk.change(session, photo=codes)
+    result, scores, _ = paint(canvas, "photo", style_seed, blend, model, session)
     photo.thumbnail((SIZE, SIZE))
-    photo = gr.Image(photo, visible=True)
-    return "photo", photo, *paint(canvas, "photo", style_seed, blend, model, session), session
+    return "photo", gr.Image(photo, visible=True), result, scores, session
 
 
 def paint(canvas, style, style_seed, blend, model, session):
@@ -231,10 +285,16 @@ def paint(canvas, style, style_seed, blend, model, session):
     "seed" or "photo" (that of /reference; before, the face's own); `blend` keeps the opened picture
     outside the region that was changed.
     """
-    if session.key is not None and document_of(canvas) not in (None, session.key):
-        return gr.skip(), gr.skip()  # a last stroke on a picture that another has replaced
-    result = repainted(canvas, style, style_seed, blend, model, session)
-    return served(result), result.scores
+    try:
+        step, begun = drawn(canvas, style, style_seed, blend, model, session)
+    except ClosedError:
+        if session.canvas is None:
+            raise
+        return gr.skip(), gr.skip(), gr.skip()  # a last stroke on a picture that was replaced
+    session = gr.skip() if begun is session else begun  # it may have gone elsewhere meanwhile
+    if document_of(canvas) not in (None, begun.canvas):
+        return gr.skip(), gr.skip(), session  # the visitor has: the step is kept, and not shown
+    return *result_of(step), session
 
 
 def picture(canvas, style, style_seed, blend, model, session):
@@ -242,68 +302,58 @@ def picture(canvas, style, style_seed, blend, model, session):
 
     The photo comes back at most 2048 pixels wide or high.
     """
-    return served(repainted(canvas, style, style_seed, blend, model, session), whole=blend)
+    step, session = drawn(canvas, style, style_seed, blend, model, session)
+    return served(step, whole=blend), session
+
+
+def drawn(canvas: str, *settings) -> tuple[Document, Session]:
+    """The step of what is on a canvas."""
+    return edited(decode_value(canvas, FACE, SIZE), document_of(canvas), *settings)
+
+
+def edited(layout, canvas, style, style_seed, blend, model, session) -> tuple[Document, Session]:
+    """The step to which a layout and settings bring a drawing, that of the session where none is
+    named: a new one, or one that is there already."""
+    mine, session = desk.work(session)
+    canvas = canvas or session.canvas
+    at = mine.at(canvas)
+    style = styled(mine, style, style_seed, model)
+    photo = mine.photo if style.kind == "photo" else None
+    operation = Repaint(layout, style, blend)
+    step = next(
+        (
+            step
+            for step in editor(model).made(mine.history, operation)
+            if step is mine.history.opened or mine.photos.get(step) is photo
+        ),
+        None,
+    )
+    if step is None:
+        step = editor(model).apply(at, operation)
+    desk.store.update(session.key, lambda work: work.landed(step, canvas, photo))
+    return step, session
+
+
+def styled(work: Work, kind: str, seed: int, model: str) -> Style:
+    """The style that is asked for."""
+    if kind == "seed":
+        return Style.seed(whole(seed))
+    if kind == "own" or work.photo is None:
+        return Style.own()
+    return Style.photo(work.photo[model])
 
 
 def layout(canvas):
     """The layout as a file: a PNG with a palette, whose pixel values are class ids."""
-    return kept("layout.png", FACE.to_pil(decode_value(canvas, FACE, SIZE)[0]).save)
-
-
-def repainted(canvas, style, style_seed, blend, model, session) -> Document:
-    """The session's document with this canvas."""
-    layout, style = drawn(canvas, session), session.style(style, style_seed, model)
-    return editor(model).apply(session.document, Repaint(layout, style, blend))
-
-
-def drawn(canvas: str, session: Session) -> Tensor:
-    """The layout on the canvas; InputError where it is another document's than the session's."""
-    if document_of(canvas) not in (None, session.key):
-        raise InputError("The picture on this page is no longer open here; open it again.")
-    return decode_value(canvas, FACE, SIZE)
+    return app.saved("layout.png", FACE.to_pil(decode_value(canvas, FACE, SIZE)[0]).save)
 
 
 def served(document: Document, *, whole: bool = False) -> str:
     """A PNG of a document, with its provenance, that the page may fetch."""
-    return kept("picture.png", lambda path: document.save_picture(path, whole=whole))
-
-
-def kept(name: str, write: Callable[[Path], None]) -> str:
-    """Puts a file where Gradio serves it from and, after an hour, deletes it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        write(path)
-        return gr.processing_utils.save_file_to_cache(path, gr.utils.get_upload_folder())
+    return app.saved("picture.png", lambda path: document.save_picture(path, whole=whole))
 
 
 # The page
-
-TITLES = dict(zip(FACE.classes, FACE.titles, strict=True))
-SCORES = """
-<div class="scores">
-  ${Object.keys(value?.classes ?? {}).length ? `
-    <p>Found where it was asked for</p>
-    <dl>${Object.entries(value.classes).map(([name, overlap]) => `
-      <div>
-        <dt>${titles[name]}</dt>
-        <dd><i><b style="width: ${100 * overlap}%"></b></i>${Math.round(100 * overlap)} %</dd>
-      </div>`).join("")}
-    </dl>
-    <p>Mean change ${value.change_inside.toFixed(1)} inside,
-      ${(value.change_outside ?? 0).toFixed(1)} outside, of 255
-      · ${Math.round(1000 * value.seconds)} ms</p>`
-  : `<p>Paint on the layout. The picture follows each stroke.</p>`}
-</div>"""
-SCORES_STYLE = """
-.scores { color: var(--body-text-color-subdued); font-size: 13px; line-height: 1.45; }
-.scores p, .scores dl, .scores dd { margin: 0; }
-.scores dl { margin: 6px 0; max-height: 132px; overflow-y: auto; }
-.scores dl div { display: flex; justify-content: space-between; gap: 8px; }
-.scores dt { color: var(--body-text-color); }
-.scores dd { display: flex; align-items: center; gap: 8px; font-variant-numeric: tabular-nums; }
-.scores i { width: 56px; height: 5px; border-radius: 3px; background: var(--border-color-primary); }
-.scores b { display: block; height: 5px; border-radius: 3px; background: var(--color-accent); }
-"""
 
 
 def strip(name: str) -> gr.Gallery:
@@ -335,6 +385,10 @@ def build(page: gr.Blocks) -> None:
                     FIRST, label="Face", precision=0, min_width=120, elem_classes=["inline"]
                 )
             canvas = painter(FACE, SIZE, label="Canvas", elem_id="canvas")
+            history = history_strip(STORAGE, label="History", elem_id="history")
+            with gr.Row(elem_classes=["tight"]):
+                save_work_button = gr.Button("Save work", **BUTTON)
+                work_in = gr.UploadButton("Open work", elem_id="open-work", **BUTTON)
             with gr.Accordion(
                 "Take a part from another face", open=False, elem_id="parts"
             ) as parts:
@@ -359,14 +413,7 @@ def build(page: gr.Blocks) -> None:
             result = gr.Image(label="Result", elem_id="result", **PICTURE)
             with gr.Row(elem_classes=["tight", "top"]):
                 before = gr.Image(label="Before", elem_id="before", min_width=120, **PICTURE)
-                scores = gr.HTML(
-                    html_template=SCORES,
-                    css_template=SCORES_STYLE,
-                    apply_default_css=False,
-                    titles=TITLES,
-                    label="Scorecard",
-                    min_height=120,
-                )
+                scores = scorecard(FACE, min_height=120)
             style = gr.Radio(STYLES, value="own", label="Style", elem_id="style")
             style_seed = gr.Slider(0, 9999, 0, step=1, label="Style seed", visible=False)
             with gr.Row(visible=False, elem_classes=["tight"]) as other:
@@ -390,41 +437,74 @@ def build(page: gr.Blocks) -> None:
             # What a browser downloads has to lie behind a link: these are clicked by script.
             picture_file = gr.DownloadButton("Picture", visible="hidden", elem_id="picture-file")
             layout_file = gr.DownloadButton("Layout", visible="hidden", elem_id="layout-file")
+            work_file = gr.DownloadButton("Work", visible="hidden", elem_id="work-file")
         with gr.Column(min_width=700):  # a row of its own, below
             gr.HTML("Layouts to begin with", elem_classes=["title"])
             examples = strip("examples")
 
     settings = [style, style_seed, blend, model, session]
-    shown = [canvas, before, result, scores, session]
+    restored = [style, style_seed, blend, model, seed]
+    face = [canvas, before, result, scores]
+    shown = [*face, session]
     quiet = {"show_progress": "hidden", **app.MODEL}
-    opening = {**quiet, "show_progress": "minimal", "show_progress_on": result}
+    opening = {"show_progress": "minimal", "show_progress_on": result, **app.MODEL}
     private_now = {"api_visibility": "private", "show_progress": "hidden"}  # beside the models
     private = {"api_visibility": "private", **quiet}
 
-    page.load(sentences(start), session, shown, api_name="start", queue=False, **private_now)
-    seed.submit(sentences(generate), [seed, *settings], shown, api_name="generate", **opening)
-    new.click(sentences(random_face), settings, [*shown, seed], api_name="random_face", **opening)
-    own = photo.upload(sentences(upload), [photo, *settings], shown, api_name="open", **opening)
+    def step(trigger, handler, inputs, outputs, **options):
+        """An event that may make a step; the strip then gets it, and nobody waits for that."""
+        event = trigger(sentences(handler), inputs, outputs, **options)
+        event.then(desk.strip, [history, session], history, queue=False, **private_now)
+        return event
+
+    step(
+        page.load,
+        lambda key, session: start(session, key),
+        [history, session],
+        [*restored, *shown],
+        js=remembered(STORAGE),
+        api_name="start",
+        queue=False,
+        **private_now,
+    )
+    step(seed.submit, generate, [seed, *settings], shown, api_name="generate", **opening)
+    step(new.click, random_face, settings, [*shown, seed], api_name="random_face", **opening)
+    step(examples.select, example, settings, [*shown, seed], **private)
+    own = step(photo.upload, upload, [photo, *settings], shown, api_name="open", **opening)
     own.success(lambda: None, None, seed, queue=False, **private_now)  # no seed made this face
-    reference_photo.upload(
-        sentences(reference),
+    step(
+        work_in.upload,
+        open_work,
+        [work_in, session],
+        [*face, *restored, session],
+        api_name="open_work",
+        **opening,
+    )
+    at_step = [canvas, result, scores, *settings]
+    step(history.input, visit, [history, session], at_step, queue=False, **private_now)
+    step(
+        reference_photo.upload,
+        reference,
         [reference_photo, canvas, style_seed, blend, model, session],
         [style, reference_shown, result, scores, session],
         api_name="reference",
         **quiet,
     )
-    layout_in.upload(
-        sentences(open_layout),
+    laid = [canvas, result, scores, session]
+    step(
+        layout_in.upload,
+        open_layout,
         [layout_in, *settings],
-        [canvas, result, scores],
+        laid,
         api_name="open_layout",
         **opening,
     )
     chosen = [donor, donor_seed, session]
-    take.click(
-        sentences(take_part),
+    step(
+        take.click,
+        take_part,
         [canvas, part, donor, donor_seed, *settings],
-        [canvas, result, scores],
+        laid,
         api_name="take_part",
         **opening,
     )
@@ -445,11 +525,12 @@ def build(page: gr.Blocks) -> None:
         **private,
     )
     donors.select(sentences(donor_example), session, [donor_seed, donor_shown], **private)
-    gr.on(
-        [canvas.input, style.input, style_seed.input, blend.input, model.input],
-        sentences(paint),
+    asking = [canvas.input, style.input, style_seed.input, blend.input, model.input]
+    step(
+        partial(gr.on, asking),
+        paint,
         [canvas, *settings],
-        [result, scores],
+        [result, scores, session],
         api_name="paint",
         trigger_mode="always_last",
         **quiet,
@@ -465,14 +546,14 @@ def build(page: gr.Blocks) -> None:
             queue=False,
             **private_now,
         )
-    for save, inputs, button, file in (
-        (picture, [canvas, *settings], save_picture_button, picture_file),
-        (layout, canvas, save_layout_button, layout_file),
+    for save, inputs, button, file, more in (
+        (picture, [canvas, *settings], save_picture_button, picture_file, [session]),
+        (layout, [canvas], save_layout_button, layout_file, []),
+        (work, [session], save_work_button, work_file, [session]),
     ):
-        made = button.click(sentences(save), inputs, file, api_name=save.__name__, **quiet)
+        made = button.click(sentences(save), inputs, [file, *more], api_name=save.__name__, **quiet)
         click = f"document.querySelector('#{file.elem_id}').click()"
         made.success(None, js=f"() => setTimeout(() => {click})")
-    examples.select(sentences(example), settings, [*shown, seed], **private)
 
 
 def main(browser: bool = False) -> None:

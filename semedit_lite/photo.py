@@ -6,7 +6,7 @@ keeps. Its other metadata, such as places and names, stay behind.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,17 @@ from semedit_lite.images import SRGB, UPRIGHT, Source, load_photo
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two are outside
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Photo:
     """A photo that is edited in part; made by `read_photo`. Nothing is kept decoded."""
 
-    file: bytes
+    file: bytes = field(repr=False)
     size: tuple[int, int]  # width and height of the upright picture
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes to keep."""
+        return len(self.file)
 
     @property
     def upright(self) -> Image.Image:

@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zlib
@@ -21,9 +22,10 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
+from semedit_lite.editing.document import Document
 from semedit_lite.editing.paint import PaintEditor
 from semedit_lite.images import read_provenance
-from semedit_lite.labels import FACE
+from semedit_lite.labels import FACE, IGNORE
 from semedit_lite.models.spade import GauGAN
 from semedit_lite.ui import app
 from semedit_lite.ui.painter import decode_value
@@ -76,7 +78,7 @@ def test_every_endpoint_is_named_and_described(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert set(endpoints) == {
         *("/generate", "/random_face", "/open", "/reference", "/paint", "/picture", "/layout"),
-        *("/open_layout", "/donor", "/take_part"),
+        *("/open_layout", "/donor", "/take_part", "/work", "/open_work"),
     }
     for name, about in endpoints.items():
         assert len(about["description"]) > 40, name
@@ -288,6 +290,208 @@ def test_a_stroke_on_a_picture_that_was_replaced_paints_nothing(client, studio, 
         stranger.predict(new, api_name="/paint")
 
 
+# The history: what a page is given to draw its strip, as nobody but that page may have it.
+
+
+def answer(http: httpx.Client, me: dict) -> dict:
+    """The outcome of the event that was sent under this session's hash."""
+    with http.stream("GET", "queue/data", params=me) as events:
+        for line in events.iter_lines():
+            event = json.loads(line.removeprefix("data: ") or "{}")
+            if event.get("msg") == "process_completed":
+                return event
+    raise AssertionError("no answer")
+
+
+def private(client, handler: str, *inputs) -> list:
+    """What a page gets from one of its own events, which scripts are not offered."""
+    event, *_ = (d["id"] for d in client.config["dependencies"] if d["api_name"] == handler)
+    me = {"session_hash": client.session_hash}
+    with httpx.Client(base_url=client.src + "gradio_api/", timeout=60) as http:
+        data = {"data": [*inputs, None], "fn_index": event, **me}
+        assert http.post("queue/join", json=data).status_code == 200
+        event = answer(http, me)
+    if not event["success"]:
+        raise gradio_client.exceptions.AppError(event["output"]["error"])
+    return event["output"]["data"]
+
+
+def strip_of(client, has: str = "") -> dict:
+    """What the history strip of a client's page would show."""
+    return json.loads(private(client, "strip", has)[0])
+
+
+def test_strokes_are_steps_and_none_is_painted_twice(studio, face, monkeypatch):
+    client, layout = joined(studio), face[1]
+    client.predict(seed=SEED, api_name="/generate")
+    first, scores = client.predict(data_url(bangs(layout)), api_name="/paint")
+    client.predict(data_url(layout), style="seed", style_seed=7, blend=False, api_name="/paint")
+    steps = strip_of(client)["steps"]
+    assert [step["name"] for step in steps[:2]] == [f"Face {SEED}", "Hair painted"]
+    assert [step["parent"] for step in steps] == [None, 0, 1]
+
+    def asked(*_, **__):
+        raise AssertionError("a network was asked")
+
+    monkeypatch.setattr(PaintEditor, "apply", asked)
+    again, same = client.predict(data_url(bangs(layout)), api_name="/paint")
+    assert np.array_equal(pixels(again), pixels(first))
+    assert same == scores
+    assert strip_of(client)["current"] == 1
+    start, _ = client.predict(data_url(layout), api_name="/paint")
+    assert np.array_equal(pixels(start), np.asarray(face[0]))
+    assert (strip_of(client)["current"], len(strip_of(client)["steps"])) == (0, 3)
+
+
+def test_a_work_is_saved_and_opened_by_another(studio, face, tmp_path):
+    client, stranger, layout = joined(studio), joined(studio), face[1]
+    client.predict(seed=SEED, api_name="/generate")
+    result, scores = client.predict(data_url(bangs(layout)), "seed", 7, api_name="/paint")
+    path = client.predict(api_name="/work")
+    assert Path(path).name == f"face-{SEED}.semedit"
+    file = gradio_client.handle_file(path)
+    canvas, before, shown, score, style, seed, blend, _, number = stranger.predict(
+        file, api_name="/open_work"
+    )
+    assert np.array_equal(decode_value(canvas, FACE, 256)[0].numpy(), bangs(layout))
+    assert np.array_equal(pixels(before), np.asarray(face[0]))
+    assert np.array_equal(pixels(shown), pixels(result))
+    assert score == scores
+    assert (style, seed, blend, number) == ("seed", 7, True, SEED)
+    mine, theirs = strip_of(client), strip_of(stranger)
+    assert mine["steps"] == theirs["steps"]
+    assert not {mine["key"], mine["name"]} & {theirs["key"], theirs["name"]}
+    stranger.predict(data_url(bangs(layout)), "seed", 8, api_name="/paint")
+    assert [len(strip_of(each)["steps"]) for each in (client, stranger)] == [2, 3]
+
+
+def work_of(size: int) -> bytes:
+    """A saved work whose pictures are so large."""
+    document = Document(torch.zeros(1, 3, size, size), torch.ones(1, size, size), {"tool": "open"})
+    return saved(document)
+
+
+def saved(document: Document) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        document.save(Path(folder, "face.semedit"))
+        return Path(folder, "face.semedit").read_bytes()
+
+
+def unlabelled() -> bytes:
+    layout = torch.ones(1, 256, 256)
+    layout[:, 9] = IGNORE
+    return saved(Document(torch.zeros(1, 3, 256, 256), layout, {"tool": "open"}))
+
+
+BAD_WORKS = {
+    "not a work": (lambda: b"Dear reader", "not a semedit document or is damaged"),
+    "a picture": (lambda: file_of(NOISE, "PNG"), "not a semedit document or is damaged"),
+    "cut off": (lambda: work_of(256)[:-200], "not a semedit document or is damaged"),
+    "another size": (lambda: work_of(128), "not 256 pixels"),
+    "without a class": (unlabelled, "pixels without a class"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_WORKS)
+def test_bad_works_are_refused_and_the_own_one_kept(client, face, tmp_path, name):
+    make, sentence = BAD_WORKS[name]
+    client.predict(seed=SEED, api_name="/generate")
+    client.predict(data_url(bangs(face[1])), api_name="/paint")
+    before = strip_of(client)
+    (tmp_path / "work.semedit").write_bytes(make())
+    file = gradio_client.handle_file(tmp_path / "work.semedit")
+    with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
+        client.predict(file, api_name="/open_work")
+    assert strip_of(client) == before
+
+
+def test_a_work_from_elsewhere_is_named_by_nothing_that_it_says(client, tmp_path):
+    record = {"tool": "generate", "seed": "../../../etc/passwd"}
+    picture = Document(torch.zeros(1, 3, 256, 256), torch.ones(1, 256, 256), record)
+    (tmp_path / "work.semedit").write_bytes(saved(picture))
+    client.predict(gradio_client.handle_file(tmp_path / "work.semedit"), api_name="/open_work")
+    assert Path(client.predict(api_name="/work")).name == "photo.semedit"
+
+
+def test_nobody_sees_the_work_of_another(client, studio, face, tmp_path):
+    """Who has neither the key nor a lucky guess gets the first face and nothing else."""
+    photo = tmp_path / "me.png"
+    face[0].resize((400, 400)).rotate(10, fillcolor="red").save(photo)
+    canvas, *_ = client.predict(gradio_client.handle_file(photo), api_name="/open")
+    client.predict(data_url(bangs(face[1])), api_name="/paint")
+    mine = strip_of(client)
+    assert len(mine["key"]) >= 20
+    stranger = joined(studio)
+    guesses = ["", "a", mine["key"][:-1], mine["key"].swapcase(), mine["name"], "../" + mine["key"]]
+    for guess in [*guesses, json.loads(canvas)["document"]]:
+        *_, before, shown, _, _ = private(stranger, "start", guess)
+        for picture in (before, shown):
+            assert np.array_equal(pixels(picture["path"]), np.asarray(face[0]))
+        assert strip_of(stranger)["key"] is None
+    for has in (
+        json.dumps({"name": mine["name"], "has": 0, "chosen": 1}),
+        json.dumps({"name": mine["key"], "has": 0, "chosen": 1}),
+    ):
+        assert len(strip_of(stranger, has)["steps"]) == 1
+        with pytest.raises(gradio_client.exceptions.AppError, match="no longer kept"):
+            private(stranger, "visit", has)
+    with pytest.raises(gradio_client.exceptions.AppError, match="open it again"):
+        stranger.predict(canvas, api_name="/picture")
+    assert strip_of(client) == mine
+
+
+def test_a_tab_that_comes_back_finds_its_work(studio, face):
+    client, back = joined(studio), joined(studio)
+    client.predict(seed=12, api_name="/generate")
+    result, scores = client.predict(data_url(bangs(face[1])), "seed", 9, api_name="/paint")
+    style, seed, blend, _, number, canvas, _, shown, score, _ = private(
+        back, "start", strip_of(client)["key"]
+    )
+    assert (style, seed, blend, number) == ("seed", 9, True, 12)
+    assert np.array_equal(decode_value(canvas, FACE, 256)[0].numpy(), bangs(face[1]))
+    assert np.array_equal(pixels(shown["path"]), pixels(result))
+    assert score == scores
+    assert strip_of(back) == strip_of(client)
+
+
+def test_two_edits_at_once_both_land(studio, face, monkeypatch):
+    """Two pages of one work, a duplicated tab say; each step has the parent it was made from."""
+    import paint as demo
+
+    one, layout = demo.generate(SEED, "own", 0, True, demo.MODELS[0], demo.Session())[-1], face[1]
+    *_, two = demo.start(demo.Session(), one.key)
+    together = threading.Barrier(2, timeout=60)
+    apply = PaintEditor.apply
+
+    def held(*arguments):
+        together.wait()
+        return apply(*arguments)
+
+    monkeypatch.setattr(PaintEditor, "apply", held)
+    other = layout.copy()
+    other[200:220, 100:150] = HAIR
+    with ThreadPoolExecutor(2) as pool:
+        asked = [
+            pool.submit(demo.paint, data_url(ids), "own", 0, True, demo.MODELS[0], session)
+            for ids, session in ((bangs(layout), one), (other, two))
+        ]
+        pictures = [pixels(each.result()[0]) for each in asked]
+    assert not np.array_equal(*pictures)
+    history = demo.desk.work(one)[0].history
+    assert len(history.steps) == 3
+    assert all(step.parent is history.opened for step in history.steps[1:])
+
+
+def test_a_work_that_is_full_says_what_to_do(studio, face, monkeypatch):
+    client = joined(studio)
+    client.predict(seed=SEED, api_name="/generate")
+    monkeypatch.setattr("semedit_lite.editing.document.MAX_STEPS", 1)
+    with pytest.raises(gradio_client.exceptions.AppError, match="save it, and the picture"):
+        client.predict(data_url(bangs(face[1])), api_name="/paint")
+    assert Path(client.predict(api_name="/work")).stat().st_size > 1000
+    client.predict(seed=12, api_name="/generate")  # begun anew
+
+
 # Photos: all that are pictures of a face are taken, whatever their kind.
 
 KINDS = {
@@ -485,13 +689,9 @@ def test_fifty_clients_at_once_are_answered_or_told_that_it_is_busy(
             turn.wait(300)
             if joined.status_code != 200:
                 return joined.status_code, joined.json()["detail"]
-            with http.stream("GET", "queue/data", params=me) as events:
-                for line in events.iter_lines():
-                    event = json.loads(line.removeprefix("data: ") or "{}")
-                    if event.get("msg") == "process_completed":
-                        assert isinstance(event["output"]["data"][0], dict), event
-                        return 200, event["output"]["data"][0]["url"]
-        raise AssertionError("no answer")
+            event = answer(http, me)
+            assert isinstance(event["output"]["data"][0], dict), event
+            return 200, event["output"]["data"][0]["url"]
 
     with ThreadPoolExecutor(50) as crowd:
         answers = list(crowd.map(ask, range(50)))

@@ -1,6 +1,7 @@
 """The Paint editor, with tiny random networks; with the bundled weights where they are."""
 
 import dataclasses
+import inspect
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from torch import nn
 
 from semedit_lite import hub
 from semedit_lite.editing.compositing import changed, feather
-from semedit_lite.editing.document import Document
+from semedit_lite.editing.document import Document, History
+from semedit_lite.editing.editor import Editor
 from semedit_lite.editing.paint import PaintEditor, Repaint, Style
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import Alignment, Frame, NoFaceError
@@ -18,6 +20,7 @@ from semedit_lite.images import resize, to_tensor
 from semedit_lite.labels import FACE, IGNORE
 from semedit_lite.models.parser import FaceParser
 from semedit_lite.models.spade import GauGAN
+from semedit_lite.photo import read_photo
 
 HAIR = FACE.id("hair")
 
@@ -54,7 +57,9 @@ def opened(editor, side=128):
     image = to_tensor(photo)[:, :, 30:158, 40:168]
     layout = torch.ones(1, side, side, dtype=torch.long)
     alignment = Alignment(image, layout, frame.matrix(side))
-    return Document(image, layout, {"tool": "open"}, photo=photo, alignment=alignment)
+    return Document(
+        image, layout, {"tool": "open"}, photo=read_photo(photo)[0], alignment=alignment
+    )
 
 
 def painted(document):
@@ -62,6 +67,38 @@ def painted(document):
     layout = document.layout.clone()
     layout[:, 50:80, 50:80] = HAIR
     return layout
+
+
+def test_it_is_an_editor(editor):
+    assert isinstance(editor, Editor)
+    for name in ("open", "apply"):
+        own, agreed = (inspect.signature(getattr(each, name)) for each in (PaintEditor, Editor))
+        assert list(own.parameters) == list(agreed.parameters)
+        assert own.return_annotation is agreed.return_annotation is Document
+
+
+def test_what_was_made_before_is_found_on_any_branch(editor):
+    document = opened(editor)
+    layout = painted(document)
+    repaint = Repaint(layout, Style.own())
+    history = History.start(document)
+    assert editor.made(history, repaint) == ()
+    assert editor.made(history, Repaint(document.layout, Style.seed(3))) == (document,)
+    first = editor.apply(document, repaint)
+    other = layout.clone()
+    other[:, 90:100, 90:100] = HAIR
+    second = editor.apply(first, Repaint(other, Style.own()))
+    history = history.push(first).push(second).visit(document)
+    assert editor.made(history, repaint) == (first,)
+    assert editor.made(history, Repaint(other, Style.own())) == (second,)
+    again = editor.apply(second, repaint)  # whatever was painted in between
+    assert torch.equal(again.image, first.image)
+    for unlike in (
+        Repaint(layout, Style.seed(1)),
+        Repaint(layout, Style.own(), composite=False),
+        Repaint(document.layout, Style.own(), composite=False),
+    ):
+        assert editor.made(history, unlike) == ()
 
 
 def test_a_generated_face_is_the_same_for_a_seed(editor):
@@ -82,7 +119,7 @@ def test_outside_the_changed_region_the_photo_stays_bit_identical(editor):
     assert far.float().mean() > 0.5
     assert torch.equal(result.image[:, :, far], document.image[:, :, far])
     assert result.scores["change_inside"] > 5
-    whole, photo = np.array(result.whole), np.array(document.photo)
+    whole, photo = np.array(result.whole), np.array(document.photo.upright)
     outside = np.ones(whole.shape[:2], bool)
     outside[30 + 44 : 30 + 86, 40 + 44 : 40 + 86] = False  # region, halo of 4, sampling
     assert np.array_equal(whole[outside], photo[outside])

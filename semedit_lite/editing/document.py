@@ -1,18 +1,23 @@
 """What an editor works on: immutable documents, linked to the one they were made from.
 
-Undo walks to the parent; an operation applied to an earlier document makes a second child, a
-branch. A document is saved with its whole chain as one file and opened again bit for bit.
+An operation makes a child of a document; applied to an earlier one, it makes a second child, a
+branch. A history holds all that was made, and which of it is current. It is saved as one file,
+every branch of it, and opened again bit for bit.
 """
 
 import io
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import groupby
+from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError
@@ -20,17 +25,40 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 from semedit_lite.editing.compositing import changed, feather
+from semedit_lite.editing.scorecard import checked
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import Alignment
 from semedit_lite.hub import write_beside
-from semedit_lite.images import load_layout, load_photo, save_picture, to_pil, to_tensor
+from semedit_lite.images import load_layout, load_photo, save_picture, to_bytes, to_tensor
 from semedit_lite.labels import FACE
 from semedit_lite.photo import Photo, read_photo
 
-FORMAT = "semedit document 1"
-MAX_BYTES = 256 * 2**20  # of all that a file unpacks to
-MAX_STEPS = 500
+FORMAT = "semedit document {}"
+VERSION = 2  # 1, of one chain and with whole pictures, is still opened
+MAX_BYTES = 256 * 2**20  # of all that a file unpacks to, and of what then is in memory
+MAX_RECORDS = 4 * 2**20  # of its JSON
+MAX_STEPS = 500  # of a history
+LATENT = (1, 16, 512)
 MIN_SCALE = 1e-3  # of a crop's pixel, in pixels of the photo
+
+
+class _Packed:
+    """A field of a dataclass that is given as a tensor of floats or ids and held in 8 bits; what is
+    got is new each time, so nobody can change what is held."""
+
+    def __init__(self, pack: Callable[[Tensor], Tensor], unpack: Callable[[Tensor], Tensor]):
+        self._pack, self._unpack = pack, unpack
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, instance: Any, owner: type) -> Tensor:
+        if instance is None:  # a dataclass asks for the default
+            raise AttributeError(self._name)
+        return self._unpack(instance.__dict__[self._name])
+
+    def __set__(self, instance: Any, value: Tensor) -> None:
+        instance.__dict__[self._name] = self._pack(value).cpu()
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,18 +68,14 @@ class Document:
     The picture is held on the grid of 8 bits a channel, so what is saved is what was seen.
     """
 
-    image: Tensor  # (1, 3, H, W) in [-1, 1]
-    layout: Tensor  # (1, H, W) class ids
+    image: Tensor = _Packed(to_bytes, lambda held: held.float() / 127.5 - 1)  # (1, 3, H, W)
+    layout: Tensor = _Packed(lambda ids: FACE.check(ids).byte(), Tensor.long)  # (1, H, W) ids
     operation: dict[str, Any]  # what made it, JSON-able; "tool" names the kind
     latent: Tensor | None = None  # (1, 16, 512) W+, where the generator made the picture
-    parent: Self | None = None
+    parent: Self | None = field(default=None, repr=False)  # the chain may be long
     photo: Photo | None = None  # the whole photo that `image` was cut from ...
     alignment: Alignment | None = None  # ... and where; of an opened photo only
     scores: dict[str, Any] | None = None  # the scorecard of the operation
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "image", to_tensor(to_pil(self.image)))
-        object.__setattr__(self, "layout", FACE.check(self.layout))
 
     @property
     def chain(self) -> tuple[Self, ...]:
@@ -69,7 +93,7 @@ class Document:
     @property
     def picture(self) -> Image.Image:
         """The picture as it is edited."""
-        return to_pil(self.image)
+        return Image.fromarray(self.__dict__["_image"][0].permute(1, 2, 0).contiguous().numpy())
 
     @property
     def whole(self) -> Image.Image:
@@ -83,9 +107,20 @@ class Document:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What a picture that leaves the tool says of itself."""
-        operations = [document.operation for document in self.chain]
+        """What a picture that leaves the tool says of itself; an operation that was repeated, as
+        from stroke to stroke, stands there once."""
+        operations = [operation for operation, _ in groupby(each.operation for each in self.chain)]
         return {"synthetic": True, "operations": operations}
+
+    @cached_property
+    def nbytes(self) -> int:
+        """What this document takes in memory, its parent not counted; about."""
+        tensors = [self.__dict__["_image"], self.__dict__["_layout"], self.latent]
+        if self.alignment is not None:
+            tensors += [self.alignment.image, self.alignment.layout]
+        records = len(json.dumps([self.operation, self.scores]))
+        photo = 0 if self.photo is None else self.photo.nbytes
+        return sum(t.nbytes for t in tensors if t is not None) + photo + 4 * records
 
     def save_picture(self, path: str | Path, *, whole: bool = True) -> None:
         """Writes a PNG or JPEG that carries its provenance: `whole`, or `picture` alone."""
@@ -93,26 +128,120 @@ class Document:
 
     def save(self, path: str | Path) -> None:
         """Writes this document and the chain that led to it into one file."""
+        History.start(self).save(path)
+
+    @classmethod
+    def open(cls, source: str | Path | BinaryIO) -> Self:
+        """The current document of a history that was saved; InputError for anything else."""
+        return History.open(source).current
+
+
+@dataclass(frozen=True)
+class History:
+    """All documents that were made from an opened one, and which of them is current. Immutable, as
+    they are.
+
+    `steps` are in the order in which they were made. `tips` are the last documents of the branches,
+    the most recently visited one at the end: the current document is on its chain, and redo goes
+    towards it.
+    """
+
+    current: Document
+    steps: tuple[Document, ...]
+    tips: tuple[Document, ...]
+
+    @classmethod
+    def start(cls, document: Document) -> Self:
+        """A history whose only branch is the chain of `document`."""
+        return cls(document, document.chain, (document,))
+
+    @property
+    def opened(self) -> Document:
+        """The photo or the generated face with which all began."""
+        return self.steps[0]
+
+    @cached_property
+    def nbytes(self) -> int:
+        """What all its documents take in memory, about."""
+        return sum(document.nbytes for document in self.steps)
+
+    def push(self, document: Document) -> Self:
+        """After an operation on `current`: its child becomes current. Where `current` had a child
+        already, a new branch begins and the old one is kept. InputError at more than 500 steps."""
+        if document.parent is not self.current:
+            raise ValueError("the document was not made from the current one")
+        if len(self.steps) >= MAX_STEPS:
+            raise InputError(
+                f"This work has {MAX_STEPS} steps, which is the most that is kept; save it, and "
+                "the picture, and begin anew with that."
+            )
+        others = tuple(tip for tip in self.tips if tip is not self.current)
+        return History(document, (*self.steps, document), (*others, document))
+
+    @property
+    def undo(self) -> Self:
+        """One step back; the same history where there is none."""
+        return self if self.current.parent is None else replace(self, current=self.current.parent)
+
+    @property
+    def redo(self) -> Self:
+        """One step towards the most recently visited tip; the same history where there is none."""
+        chain = self.tips[-1].chain
+        after = chain[chain.index(self.current) + 1 :]
+        return replace(self, current=after[0]) if after else self
+
+    def visit(self, document: Document) -> Self:
+        """Goes to any step; redo then goes on along the branch on which one was there last."""
+        if document not in self.steps:
+            raise ValueError("no branch has this step")
+        tip = next(tip for tip in reversed(self.tips) if document in tip.chain)
+        return replace(
+            self, current=document, tips=(*(other for other in self.tips if other is not tip), tip)
+        )
+
+    def find(self, layout: Tensor, operation: dict[str, Any]) -> tuple[Document, ...]:
+        """The steps that have this layout (1, H, W) and were made by an equal operation."""
+        ids = layout.byte()
+        return tuple(
+            document
+            for document in self.steps
+            if document.operation == operation and torch.equal(document.__dict__["_layout"], ids)
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Writes every step of every branch into one file."""
         try:
             write_beside(path, self._write)
         except OSError as error:
             raise InputError(f"'{path}' cannot be written ({error.strerror}).") from None
 
     def _write(self, path: Path) -> None:
-        chain = self.chain
-        alignment = chain[0].alignment
+        numbers = {document: number for number, document in enumerate(self.steps)}
+        opened = self.opened
         about = {
-            "format": FORMAT,
-            "matrix": None if alignment is None else alignment.matrix.tolist(),
-            "steps": [{"operation": d.operation, "scores": d.scores} for d in chain],
+            "format": FORMAT.format(VERSION),
+            "matrix": None if opened.alignment is None else opened.alignment.matrix.tolist(),
+            "steps": [
+                {
+                    "parent": None if document.parent is None else numbers[document.parent],
+                    "operation": document.operation,
+                    "scores": document.scores,
+                }
+                for document in self.steps
+            ],
+            "tips": [numbers[tip] for tip in self.tips],
+            "current": numbers[self.current],
         }
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
-            text = json.dumps(about, indent=2)
+            text = json.dumps(about, indent=2, allow_nan=False)
             file.writestr("document.json", text, zipfile.ZIP_DEFLATED)
-            if chain[0].photo is not None:
-                file.writestr("photo", chain[0].photo.file)
-            for i, document in enumerate(chain):
-                file.writestr(f"{i}/image.png", _png(document.picture))
+            if opened.photo is not None:
+                file.writestr("photo", opened.photo.file)
+            for i, document in enumerate(self.steps):
+                pixels = _pixels(document.picture)
+                if document.parent is not None:  # mostly nothing, which takes no room
+                    pixels = pixels - _pixels(document.parent.picture)  # modulo 256
+                file.writestr(f"{i}/image.png", _png(Image.fromarray(pixels)))
                 file.writestr(f"{i}/layout.png", _png(FACE.to_pil(document.layout[0])))
                 if document.latent is not None:
                     latent = safetensors.save({"latent": document.latent.contiguous()})
@@ -139,87 +268,108 @@ class Document:
     def _read(cls, file: zipfile.ZipFile) -> Self:
         if sum(entry.file_size for entry in file.infolist()) > MAX_BYTES:
             raise InputError(f"it unpacks to more than {MAX_BYTES // 2**20} MB")
-        about = json.loads(file.read("document.json"))
-        steps, names = about["steps"], set(file.namelist())
-        if about["format"] != FORMAT or not 1 <= len(steps) <= MAX_STEPS:
-            raise InputError("another format")
-        given = next((name for name in ("photo", "photo.png") if name in names), None)
-        photo = read_photo(file.read(given))[0] if given else None
-        document = None
+        if file.getinfo("document.json").file_size > MAX_RECORDS:
+            raise InputError(f"its records are larger than {MAX_RECORDS // 2**20} MB")
+        about = json.loads(file.read("document.json"), parse_constant=_number, parse_float=_number)
+        steps, count, version = about["steps"], len(about["steps"]), _version(about["format"])
+        if not 1 <= count <= MAX_STEPS:
+            raise InputError(f"it has {count} steps")
+        if version == 1:
+            parents, tips, current = [None, *range(count - 1)], [count - 1], count - 1
+        else:
+            parents = [step["parent"] for step in steps]
+            tips, current = about["tips"], about["current"]
+        if parents[0] is not None or not all(_below(k, i) for i, k in enumerate(parents) if i):
+            raise InputError("its steps do not follow from one another")
+        documents: list[Document] = []
         for i, step in enumerate(steps):
-            image = to_tensor(load_photo(file.read(f"{i}/image.png")))
-            size = tuple(image.shape[2:])
-            if document is not None and size != tuple(document.image.shape[2:]):
-                raise InputError("pictures of several sizes")
-            latent = None
-            if f"{i}/latent.safetensors" in names:
-                latent = safetensors.load(file.read(f"{i}/latent.safetensors"))["latent"]
-            document = cls(
-                image=image,
-                layout=load_layout(file.read(f"{i}/layout.png"), FACE, size),
-                operation=dict(step["operation"]),
-                latent=latent,
-                parent=document,
-                photo=photo if i == 0 else None,
-                scores=step["scores"],
-            )
-            if i == 0 and about["matrix"] is not None:
-                matrix = _matrix(about["matrix"])
-                document = replace(
-                    document, alignment=Alignment(document.image, document.layout, matrix)
-                )
+            parent = None if i == 0 else documents[parents[i]]
+            document = _step(file, i, step, parent, whole=version == 1)
+            if i == 0:
+                document = _opened(file, document, about["matrix"])
+                if count * 4 * document.layout.numel() > MAX_BYTES:
+                    raise InputError(f"its pictures take more than {MAX_BYTES // 2**20} MB")
+            documents.append(document)
+        leaves = sorted(set(range(count)) - set(parents))
+        if not all(_below(tip, count) for tip in tips) or sorted(tips) != leaves:
+            raise InputError("its branches do not end where its steps do")
+        if not _below(current, count):
+            raise InputError("none of its steps is the current one")
+        history = cls(documents[current], tuple(documents), tuple(documents[tip] for tip in tips))
+        if history.current not in history.tips[-1].chain:
+            raise InputError("its current step is not on the last branch")
+        return history
+
+
+def _step(
+    file: zipfile.ZipFile, number: int, record: Any, parent: Document | None, *, whole: bool
+) -> Document:
+    """The step of that number, its picture `whole` or as the difference from its parent's."""
+    pixels = _pixels(load_photo(file.read(f"{number}/image.png")))  # (H, W, 3)
+    if parent is not None:
+        before = _pixels(parent.picture)
+        if pixels.shape != before.shape:
+            raise InputError("pictures of several sizes")
+        pixels = pixels if whole else pixels + before
+    latent = None
+    if (entry := _entry(file, f"{number}/latent.safetensors")) is not None:
+        latent = safetensors.load(entry)["latent"]
+        if latent.shape != LATENT or latent.dtype != torch.float32 or not latent.isfinite().all():
+            raise InputError("no latent code")
+    return Document(
+        image=to_tensor(Image.fromarray(pixels)),
+        layout=load_layout(file.read(f"{number}/layout.png"), FACE, pixels.shape[:2]),
+        operation=dict(record["operation"]),
+        latent=latent,
+        parent=parent,
+        scores=checked(record["scores"]),
+    )
+
+
+def _opened(file: zipfile.ZipFile, document: Document, matrix: Any) -> Document:
+    """The first step, with the photo around it and where it lies there."""
+    for name in ("photo", "photo.png"):  # the second one of version 1
+        if (entry := _entry(file, name)) is not None:
+            document = replace(document, photo=read_photo(entry)[0])
+    if matrix is None:
         return document
+    alignment = Alignment(document.image, document.layout, _matrix(matrix))
+    return replace(document, alignment=alignment)
 
 
-@dataclass(frozen=True)
-class History:
-    """All documents of a session, seen from the current one. Immutable, as they are.
+def _entry(file: zipfile.ZipFile, name: str) -> bytes | None:
+    return file.read(name) if name in file.NameToInfo else None
 
-    `tips` are the last documents of the branches, the most recently visited one at the end; redo
-    goes towards it.
-    """
 
-    current: Document
-    tips: tuple[Document, ...]
-
-    @classmethod
-    def start(cls, document: Document) -> Self:
-        """A history whose only branch is the chain of `document`."""
-        return cls(document, (document,))
-
-    def push(self, document: Document) -> Self:
-        """After an operation on `current`: its child becomes current. Where `current` had a child
-        already, a new branch begins and the old one is kept."""
-        if document.parent is not self.current:
-            raise ValueError("the document was not made from the current one")
-        others = tuple(tip for tip in self.tips if tip is not self.current)
-        return History(document, (*others, document))
-
-    @property
-    def undo(self) -> Self:
-        """One step back; the same history where there is none."""
-        return self if self.current.parent is None else replace(self, current=self.current.parent)
-
-    @property
-    def redo(self) -> Self:
-        """One step towards the most recently visited tip; the same history where there is none."""
-        for tip in reversed(self.tips):
-            for document, child in pairwise(tip.chain):
-                if document is self.current:
-                    return replace(self, current=child)
-        return self
-
-    def visit(self, tip: Document) -> Self:
-        """Goes to the end of another branch."""
-        if all(tip is not other for other in self.tips):
-            raise ValueError("no such branch")
-        return History(tip, (*(other for other in self.tips if other is not tip), tip))
+def _pixels(image: Image.Image) -> np.ndarray:
+    """uint8 (H, W, 3), whose sums and differences are modulo 256."""
+    return np.asarray(image)
 
 
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    image.save(buffer, "PNG", compress_level=1)  # a third of the time of 6, for some percent
     return buffer.getvalue()
+
+
+def _version(name: str) -> int:
+    for version in range(1, VERSION + 1):
+        if name == FORMAT.format(version):
+            return version
+    raise InputError("another version of semedit wrote it")
+
+
+def _number(text: str) -> float:
+    """A number of JSON, which knows neither NaN nor infinity."""
+    number = float(text)
+    if not isfinite(number):
+        raise InputError(f"{text} is no number")
+    return number
+
+
+def _below(value: Any, limit: int) -> bool:
+    """Whether something out of a file numbers one of so many."""
+    return type(value) is int and 0 <= value < limit
 
 
 def _matrix(rows: Any) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from semedit_lite import hub
 from semedit_lite.editing.compositing import changed, composite, feather, match_colours
-from semedit_lite.editing.document import Document
+from semedit_lite.editing.document import Document, History
 from semedit_lite.editing.scorecard import scorecard
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import NoFaceError, align
@@ -143,16 +143,29 @@ class PaintEditor:
         return Document(
             image,
             layout,
-            {
-                "tool": "paint",
-                "model": Path(self.name).name,
-                "weights": self._weights,
-                "style": operation.style.record,
-                "composite": operation.composite,
-            },
+            self._record(operation),
             parent=document,
             scores=scorecard(opened.image, image, layout, found, mask, seconds),
         )
+
+    def made(self, history: History, operation: Repaint) -> tuple[Document, ...]:
+        """The steps of a history that show what `apply` would make: what was painted in between
+        does not show, so they may be on any branch. Of the style of a photo no step tells whose it
+        is; the caller knows."""
+        opened = history.opened
+        if operation.composite and torch.equal(operation.layout, opened.layout):
+            return (opened,)
+        return history.find(operation.layout, self._record(operation))
+
+    def _record(self, operation: Repaint) -> dict[str, Any]:
+        """What provenance says of an operation."""
+        return {
+            "tool": "paint",
+            "model": Path(self.name).name,
+            "weights": self._weights,
+            "style": operation.style.record,
+            "composite": operation.composite,
+        }
 
     def _painted(
         self, layout: Tensor, mask: Tensor, operation: Repaint, opened: Document

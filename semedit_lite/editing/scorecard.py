@@ -1,10 +1,14 @@
 """What an edit did: was the layout obeyed, and was the rest left alone?"""
 
+from math import isfinite
 from typing import Any
 
 from torch import Tensor
 
+from semedit_lite.errors import InputError
 from semedit_lite.labels import FACE, IGNORE, LabelSet
+
+FIGURES = ("change_inside", "change_outside", "identity", "seconds")  # numbers, or None
 
 
 def scorecard(
@@ -39,6 +43,21 @@ def scorecard(
         "change_outside": _mean(change[~mask]),
         "seconds": round(seconds, 3),
     }
+
+
+def checked(scores: Any, labels: LabelSet = FACE) -> dict[str, Any] | None:
+    """A scorecard, or None, as a file holds it; InputError where it is no such thing."""
+    if scores is None:
+        return None
+    if not isinstance(scores, dict) or not isinstance(scores.get("classes", {}), dict):
+        raise InputError("no scorecard")
+    classes = scores.get("classes", {})
+    figures = [scores.get(name) for name in FIGURES]
+    known = all(name in labels.classes for name in classes)
+    numbers = [*classes.values(), *(figure for figure in figures if figure is not None)]
+    if not known or not all(type(n) in (int, float) and isfinite(n) for n in numbers):
+        raise InputError("no scorecard")
+    return scores
 
 
 def _mean(values: Tensor) -> float | None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semedit_lite import hub
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 HOST = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
 PORT = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
 MODEL = {"concurrency_id": "model", "concurrency_limit": 1}  # one picture at a time, for all events
+MAX_UPLOAD = 32  # MB
 CACHE = (600, 3600)  # every ten minutes, files that were served and are older than an hour go
 
 SYNTHETIC = (
@@ -35,6 +37,16 @@ NO_LINK = "Files are uploaded here, not linked to; send the file itself."
 def private_folder() -> tempfile.TemporaryDirectory:
     """Where uploads and pictures lie while the process lives, for this user alone to read."""
     return tempfile.TemporaryDirectory(prefix="semedit-", ignore_cleanup_errors=True)
+
+
+def saved(name: str, write: Callable[[Path], None]) -> str:
+    """Puts a file where Gradio serves it from and, after an hour, deletes it; returns its path."""
+    import gradio as gr
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write(path)
+        return gr.processing_utils.save_file_to_cache(path, gr.utils.get_upload_folder())
 
 
 def blocks(title: str) -> "gr.Blocks":
@@ -75,7 +87,7 @@ def launch(app: "gr.Blocks", port: int | None = PORT, *, browser: bool = False, 
         "server_port": port,
         "inbrowser": browser,
         "share": False,  # None would mean yes on Colab
-        "max_file_size": "32mb",
+        "max_file_size": f"{MAX_UPLOAD}mb",
         "enable_monitoring": False,
         "allowed_paths": [],
         "run_history": False,  # else every layout and photo stays in the browser's storage

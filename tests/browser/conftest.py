@@ -1,4 +1,4 @@
-"""An app that holds nothing but a painter."""
+"""An app that holds nothing but a painter, and the Studio."""
 
 import pytest
 from PIL import Image
@@ -6,7 +6,9 @@ from PIL import Image
 from semedit_lite.labels import FACE
 from semedit_lite.ui.painter import decode_value, encode_value, painter
 
-from .canvas import SIZE, opened, other_layout, start_layout
+from . import canvas as painting
+from .canvas import SIZE, other_layout, start_layout
+from .studio import Studio
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,39 @@ def app():
 
 @pytest.fixture
 def canvas(browser, app):
-    canvas = opened(browser, app, viewport={"width": 1280, "height": 1200})
+    canvas = painting.opened(browser, app, viewport={"width": 1280, "height": 1200})
     yield canvas
     canvas.page.context.close()
+
+
+@pytest.fixture
+def pages(browser):
+    """Opens pages, each in a browser of its own as far as sites can tell."""
+    contexts = []
+
+    def new():
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 1100}))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(60_000)
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(pages):
+    return pages()
+
+
+@pytest.fixture
+def opened(page, studio):
+    """The Studio with the face of the first seed on its canvas."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(studio)
+    page.locator("#result img").wait_for()
+    view = Studio(page)
+    view.asked = asked
+    return view

@@ -2,9 +2,9 @@
 
 What the canvas sends holds the layout as the data URL of a PNG whose pixel values are class ids,
 and any such PNG, grey or with a palette, may be sent in its place through the API. What it is given
-may also carry the photo that shows through, and the name of a document, which then comes back with
-every stroke (`encode_value`, `document_of`): strokes and answers overtake one another, and no
-stroke must land on a picture that it was not painted on. The drawing, its history and its exactness
+may also carry the photo that shows through, and a name, which then comes back with every stroke
+(`encode_value`, `document_of`): strokes and answers overtake one another, and no stroke must land
+on a picture that it was not painted on. The drawing, its history and its exactness
 live in the files of `CORE`, which know of no page; all code is served by the app itself.
 """
 
@@ -71,14 +71,16 @@ def encode_value(
 ) -> str:
     """What shows `layout` (1, H, W) or (H, W) on the canvas.
 
-    `photo`, stretched over the same square, replaces the one below it. `fresh` starts a new
-    `document` with an empty history and no photo but this one; otherwise a layout that differs from
-    the one on the canvas is a step that can be undone, and one that does not changes nothing.
+    `photo`, stretched over the same square, replaces the one below it. `document` is the name that
+    comes back with every stroke from now on. `fresh` starts with an empty history and no photo or
+    name but these; otherwise a layout that differs from the one on the canvas is a step that can be
+    undone, and one that does not changes nothing.
     """
     h, w = layout.shape[-2:]
     ids = layout.reshape(h, w).to(torch.uint8).cpu().numpy()
     value = {"layout": data_url(Image.fromarray(ids, "L"), "PNG"), "fresh": fresh}
-    value |= {"document": document} if fresh else {}
+    if document is not None:
+        value["document"] = document
     if photo is not None:
         value["photo"] = data_url(photo.convert("RGB"), "JPEG")
     return json.dumps(value)

@@ -41,7 +41,7 @@ async function receive(first = false) {
     photo.hidden = !given.photo;
     if (given.photo) photo.src = given.photo;
   }
-  if (fresh) owner = given.document ?? null;
+  if (fresh || given.document) owner = given.document ?? null;
   painting.receive(received, fresh);
   show();
 }

@@ -1,0 +1,168 @@
+"""A visitor's work as the server keeps it, and the little that the page itself knows of it."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from torch import Tensor
+
+from semedit_lite.editing.document import Document, History
+from semedit_lite.errors import InputError
+from semedit_lite.ui.history import chosen_step, encode_steps
+from semedit_lite.ui.store import GoneError, Store
+
+CANVASES = 100  # names of drawings that one work remembers: the latest
+
+Codes = Mapping[str, Tensor]  # the style code (1, z_dim) of a photo for each model
+
+
+class ClosedError(InputError):
+    """A drawing is on a picture that another has replaced."""
+
+
+def _name() -> str:
+    """A name that no other drawing or history has."""
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is remembered of a page: where its work is kept, and how to begin anew."""
+
+    key: str | None = None  # of its work in the store; None as long as nothing was done
+    canvas: str | None = None  # the name of the drawing on the page
+    seed: int | None = None  # of the generated face that was opened; None for any other picture
+
+
+@dataclass(frozen=True)
+class Work:
+    """A history, and which page stands where in it. Immutable.
+
+    Strokes and answers overtake one another. So each drawing that is laid on a canvas has a name,
+    which comes back with every stroke, and here stands the step that it has come to: a stroke makes
+    a child of that, wherever else the visitor has gone meanwhile.
+    """
+
+    history: History
+    canvases: Mapping[str, Document]
+    photo: Codes | None = None  # the style of another photo that is in use ...
+    photos: Mapping[Document, Codes] = field(default_factory=dict)  # ... and was, at those steps
+    donor: Document | None = None  # the photo or layout that parts are taken from
+    name: str = field(default_factory=_name)  # of the history
+
+    @classmethod
+    def begin(cls, history: History, canvas: str) -> Self:
+        """Nothing but a history, on a canvas of that name."""
+        return cls(history, {canvas: history.current})
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory, about."""
+        return self.history.nbytes + (0 if self.donor is None else self.donor.nbytes)
+
+    def at(self, canvas: str | None) -> Document:
+        """The step that a drawing has come to; ClosedError where another picture replaced it."""
+        if canvas not in self.canvases:
+            raise ClosedError("The picture on this page is no longer open here; open it again.")
+        return self.canvases[canvas]
+
+    def opened(self, history: History, canvas: str) -> Self:
+        """Another history in place of this, on a fresh canvas."""
+        return replace(
+            self, history=history, canvases={canvas: history.current}, photos={}, name=_name()
+        )
+
+    def visited(self, document: Document, canvas: str) -> Self:
+        """Goes to a step, which a canvas then shows under a new name."""
+        photo = self.photos.get(document, self.photo)
+        work = replace(self, history=self.history.visit(document), photo=photo)
+        return work._on(canvas, document)
+
+    def landed(self, document: Document, canvas: str, photo: Codes | None = None) -> Self:
+        """A canvas has come to a step: a new one, made in the style of a photo or not, or one that
+        it was at before. Nothing is current but that, unless the visitor has gone elsewhere."""
+        history, left = self.history, self.at(canvas)
+        if document in history.steps:
+            history, photos = history.visit(document), self.photos
+        else:
+            history = history.visit(document.parent).push(document)
+            photos = self.photos if photo is None else {**self.photos, document: photo}
+        if self.history.current is not left:
+            history = history.visit(self.history.current)
+        return replace(self, history=history, photos=photos)._on(canvas, document)
+
+    def _on(self, canvas: str, document: Document) -> Self:
+        others = {key: step for key, step in self.canvases.items() if key != canvas}
+        latest = [*others.items(), (canvas, document)][-CANVASES:]
+        return replace(self, canvases=dict(latest))
+
+
+class Desk:
+    """Where the works of all visitors lie, and what the events of a page do with them.
+
+    `face` makes the generated face of a seed, or the one that all see who arrive, for None.
+    """
+
+    def __init__(self, face: Callable[[int | None], Document], store: Store[Work] | None = None):
+        self._face = face
+        self.store: Store[Work] = Store() if store is None else store
+
+    def arrive(self) -> Session:
+        """The session of somebody who does nothing yet, for whom nothing is kept."""
+        return Session(canvas=_name())
+
+    def resume(self, key: str) -> tuple[Work, Session]:
+        """The work of a page that was reloaded; GoneError where it is no longer kept."""
+        canvas = _name()
+        work = self.store.update(key, lambda work: work.visited(work.history.current, canvas))
+        return work, Session(key, canvas)
+
+    def work(self, session: Session) -> tuple[Work, Session]:
+        """The visitor's work; begun where nothing was done yet, and anew where that of a generated
+        face was forgotten. The session is another object only then."""
+        if session.key is not None:
+            try:
+                return self.store.get(session.key), session
+            except GoneError:
+                if session.seed is None:
+                    raise
+        canvas = session.canvas or _name()
+        work = Work.begin(History.start(self._face(session.seed)), canvas)
+        return work, replace(session, key=self.store.put(work), canvas=canvas)
+
+    def open(self, history: History, seed: int | None, session: Session) -> Session:
+        """Lays a history in the place of the visitor's own."""
+        canvas = _name()
+        try:
+            self.store.update(session.key, lambda work: work.opened(history, canvas))
+            return Session(session.key, canvas, seed)
+        except GoneError:
+            return Session(self.store.put(Work.begin(history, canvas)), canvas, seed)
+
+    def change(self, session: Session, **fields: Any) -> Session:
+        """Changes fields of the visitor's work."""
+        _, session = self.work(session)
+        self.store.update(session.key, lambda work: replace(work, **fields))
+        return session
+
+    def visit(self, has: str, session: Session) -> tuple[Document, Session]:
+        """Goes to the step that was chosen on a history strip, on a canvas of another name."""
+        _, session = self.work(session)
+        canvas = _name()
+
+        def go(work: Work) -> Work:
+            return work.visited(chosen_step(work.history, name=work.name, has=has), canvas)
+
+        work = self.store.update(session.key, go)
+        return work.at(canvas), replace(session, canvas=canvas)
+
+    def strip(self, has: str, session: Session) -> str:
+        """What a history strip lacks."""
+        try:
+            work = self.store.get(session.key)
+        except GoneError:
+            face = self._face(session.seed)
+            return encode_steps(History.start(face), face, name=str(session.canvas), key=None)
+        current = work.canvases.get(session.canvas, work.history.current)
+        return encode_steps(work.history, current, name=work.name, key=session.key, has=has)
