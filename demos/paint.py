@@ -19,10 +19,16 @@ from semedit_lite.editing.document import Document, History
 from semedit_lite.editing.paint import PaintEditor, Repaint, Style
 from semedit_lite.editing.parts import PARTS, copy_part
 from semedit_lite.errors import InputError
+from semedit_lite.faces.align import NO_FACE, NoFaceError
+from semedit_lite.faces.detect import Face, find_faces
 from semedit_lite.images import load_photo, read_layout
 from semedit_lite.labels import FACE, IGNORE
+from semedit_lite.photo import Photo, read_photo
 from semedit_lite.ui import app
 from semedit_lite.ui.app import sentences
+from semedit_lite.ui.chooser import chooser
+from semedit_lite.ui.chooser import decode as decode_choice
+from semedit_lite.ui.chooser import encode as encode_choice
 from semedit_lite.ui.history import history_strip, remembered
 from semedit_lite.ui.painter import decode_value, document_of, encode_value, painter
 from semedit_lite.ui.scorecard import scorecard
@@ -40,6 +46,7 @@ DONORS = [("A generated face", "seed"), ("A photo or layout", "photo")]
 PICTURE = {"interactive": False, "format": "png", "buttons": [], "elem_classes": ["picture"]}
 BUTTON = {"size": "md", "min_width": 110}
 
+NO_CHOICE = "", gr.Column(visible=False)  # what hides the photo on which a face is chosen
 UNTOUCHED = {"classes": {}, "change_inside": None, "change_outside": 0.0, "seconds": 0.0}
 STORAGE = "semedit-paint"  # where a browser tab keeps the key of its work
 
@@ -162,9 +169,52 @@ def example(style, style_seed, blend, model, session, chosen: gr.SelectData):
 
 
 def upload(photo, style, style_seed, blend, model, session):
-    """The face in a head shot (PNG, JPEG, WebP, ...; 16 megapixels): as /generate."""
-    document = editor(MODELS[0]).open(load_photo(photo))
-    return opened(document, None, style, style_seed, blend, model, session)
+    """The largest face in a photo (PNG, JPEG, WebP, ...; 16 megapixels): as /generate, and, where
+    there are several faces, the photo with all of them, of which /choose_face opens another."""
+    kept, upright = read_photo(photo)
+    faces = find_faces(upright)
+    if not faces:
+        raise NoFaceError(f"{NO_FACE} Or lay the square over it yourself.")
+    document = editor(MODELS[0]).open(kept.file, faces[0])
+    shown = opened(document, None, style, style_seed, blend, model, session)
+    if len(faces) == 1:
+        return *shown, *NO_CHOICE
+    choice, session = offered(kept, faces, shown[-1])
+    return *shown[:-1], session, *choice
+
+
+def missed(photo, session):
+    """The photo in which /open found no face, to lay a square over it; nothing for other files."""
+    try:
+        kept, upright = read_photo(photo)
+    except InputError:
+        return *NO_CHOICE, session
+    choice, session = offered(kept, find_faces(upright), session)
+    return *choice, session
+
+
+def offered(photo: Photo, faces: list[Face], session: Session):
+    """A photo on which a face may be chosen: what shows it, and the session that remembers it."""
+    session = desk.change(session, uploaded=photo, faces=tuple(faces))
+    boxes = [{"box": face.box} for face in faces]
+    return (encode_choice(photo.upright, boxes), gr.Column(visible=True)), session
+
+
+def choose_face(chosen, style, style_seed, blend, model, session):
+    """Another face of the photo of /open: as /generate.
+
+    `chosen` is {"face": 0}, counted from 0, the largest, or {"square": [cx, cy, side, degrees]}
+    in pixels of the upright photo, or {"cancel": true}.
+    """
+    work, session = desk.work(session)
+    if work.uploaded is None:
+        raise InputError("There is no photo whose face could be chosen; upload one first.")
+    choice = decode_choice(chosen, work.uploaded.size, len(work.faces))
+    if choice is None:
+        return *[gr.skip()] * 4, session, *NO_CHOICE
+    face = work.faces[choice] if isinstance(choice, int) else choice
+    document = editor(MODELS[0]).open(work.uploaded.file, face)
+    return *opened(document, None, style, style_seed, blend, model, session), *NO_CHOICE
 
 
 def opened(document: Document, seed: int | None, *settings):
@@ -384,6 +434,8 @@ def build(page: gr.Blocks) -> None:
                 seed = gr.Number(
                     FIRST, label="Face", precision=0, min_width=120, elem_classes=["inline"]
                 )
+            with gr.Column(visible=False) as choice:
+                faces = chooser(elem_id="faces")
             canvas = painter(FACE, SIZE, label="Canvas", elem_id="canvas")
             history = history_strip(STORAGE, label="History", elem_id="history")
             with gr.Row(elem_classes=["tight"]):
@@ -470,8 +522,20 @@ def build(page: gr.Blocks) -> None:
     step(seed.submit, generate, [seed, *settings], shown, api_name="generate", **opening)
     step(new.click, random_face, settings, [*shown, seed], api_name="random_face", **opening)
     step(examples.select, example, settings, [*shown, seed], **private)
-    own = step(photo.upload, upload, [photo, *settings], shown, api_name="open", **opening)
+    choosing = [faces, choice]
+    own = step(
+        photo.upload, upload, [photo, *settings], [*shown, *choosing], api_name="open", **opening
+    )
+    own.failure(missed, [photo, session], [*choosing, session], **private)
     own.success(lambda: None, None, seed, queue=False, **private_now)  # no seed made this face
+    step(
+        faces.input,
+        choose_face,
+        [faces, *settings],
+        [*shown, *choosing],
+        api_name="choose_face",
+        **opening,
+    ).success(lambda: None, None, seed, queue=False, **private_now)
     step(
         work_in.upload,
         open_work,

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from semedit_lite.editing.document import Document, History
 from semedit_lite.errors import InputError
+from semedit_lite.faces.detect import Face
+from semedit_lite.photo import Photo
 from semedit_lite.ui.history import chosen_step, encode_steps
 from semedit_lite.ui.store import GoneError, Store
 
@@ -49,6 +51,8 @@ class Work:
     photo: Codes | None = None  # the style of another photo that is in use ...
     photos: Mapping[Document, Codes] = field(default_factory=dict)  # ... and was, at those steps
     donor: Document | None = None  # the photo or layout that parts are taken from
+    uploaded: Photo | None = None  # a photo whose face the visitor may choose ...
+    faces: tuple[Face, ...] = ()  # ... among these
     name: str = field(default_factory=_name)  # of the history
 
     @classmethod
@@ -59,7 +63,8 @@ class Work:
     @property
     def nbytes(self) -> int:
         """What it takes in memory, about."""
-        return self.history.nbytes + (0 if self.donor is None else self.donor.nbytes)
+        beside = (kept.nbytes for kept in (self.donor, self.uploaded) if kept is not None)
+        return self.history.nbytes + sum(beside)
 
     def at(self, canvas: str | None) -> Document:
         """The step that a drawing has come to; ClosedError where another picture replaced it."""
