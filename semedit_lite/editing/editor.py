@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar, runtime_checkable
 
-from PIL import Image
-
 from semedit_lite.editing.document import Document
+from semedit_lite.faces.detect import Face
+from semedit_lite.faces.frames import Frame
+from semedit_lite.images import Source
 
 Operation = TypeVar("Operation", contravariant=True)
 Progress = Callable[[float], None]  # takes what is done, 0 to 1; what it raises ends the operation
@@ -19,8 +20,9 @@ class Editor(Protocol[Operation]):
     None, as a keyword.
     """
 
-    def open(self, photo: Image.Image) -> Document:
-        """A document of the face in a photo; InputError where it cannot be edited."""
+    def open(self, photo: Source, face: Face | Frame | None = None) -> Document:
+        """A document of a face in a photo: of `face`, one that was found or a square chosen by
+        hand, or else of the largest. InputError where it cannot be edited."""
         ...
 
     def apply(self, document: Document, operation: Operation) -> Document:

@@ -28,10 +28,10 @@ NAME = "face-finder"
 SEEN = 1024  # longer side of the reduced photo, in which faces are looked at closely
 SEARCHED = (384, 192, 96, 48)  # longer sides of the pyramid, in which they are searched
 PROPOSED, MOST = 0.1, 24  # first-stage score from which a place is looked at, and how many of them
-FOUND, SURE = 0.8, 0.97  # second-stage scores of a face, and of one after which no turns are tried
+FOUND, SURE = 0.8, 0.97  # second-stage scores of a face, and of one that needs no other turn
 SAME, INSIDE = 0.4, 0.7  # overlap (IoU) of boxes that are one face; share of one within another
 LONGEST = 8  # the sides of a photo may differ that much
-TURNS = (45, -45, 90, -90, 180)  # degrees, in this order, unless the photo as it is is sure
+TURNS = (45, -45, 90, -90, 180)  # degrees, tried unless the photo as it is shows a sure face
 
 # Mean points in the square of a face's box: `python -m semedit_lite.faces.template 3500`.
 SHAPE = np.array([-0.189 - 0.1743j, 0.189 - 0.1743j, 0.0763j, -0.1754 + 0.2176j, 0.1754 + 0.2176j])
@@ -79,12 +79,9 @@ def find_faces(photo: Image.Image, finder: FaceFinder | None = None) -> list[Fac
         photo = photo.resize(small, Image.Resampling.BILINEAR, reducing_gap=2.0)
     image = Pyramid(to_tensor(photo))
     scale = width / photo.size[0], height / photo.size[1]
-    best: list[tuple[float, np.ndarray]] = []
-    for turn in (0, *TURNS):
-        found = _search(image, finder, turn)
-        best = max(best, found, key=lambda faces: max((score for score, _ in faces), default=0.0))
-        if best and max(score for score, _ in best) > SURE:
-            break
+    best = _search(image, finder, 0)
+    if _surest(best) < SURE:
+        best = max([best, *(_search(image, finder, turn) for turn in TURNS)], key=_surest)
     return [_in_photo(score, points, scale) for score, points in best]
 
 
@@ -102,6 +99,10 @@ def face_points(image: Tensor, finder: FaceFinder | None = None) -> Tensor | Non
             return None
         square = posture(points)
     return torch.from_numpy(np.stack([points.real, points.imag], 1))[None].float()
+
+
+def _surest(faces: list[tuple[float, np.ndarray]]) -> float:
+    return max((score for score, _ in faces), default=0.0)
 
 
 def _in_photo(score: float, points: np.ndarray, scale: tuple[float, float]) -> Face:
