@@ -78,7 +78,7 @@ def test_every_endpoint_is_named_and_described(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert set(endpoints) == {
         *("/generate", "/random_face", "/open", "/reference", "/paint", "/picture", "/layout"),
-        *("/open_layout", "/donor", "/take_part", "/work", "/open_work"),
+        *("/open_layout", "/donor", "/take_part", "/work", "/open_work", "/choose_face"),
     }
     for name, about in endpoints.items():
         assert len(about["description"]) > 40, name

@@ -132,11 +132,17 @@ class Scenes:
         return torch.randint(among, (count,), generator=rng)
 
     def paste(
-        self, canvas: Tensor, centre: Tensor, side: Tensor, degrees: Tensor, rng: Generator
+        self,
+        canvas: Tensor,
+        centre: Tensor,
+        side: Tensor,
+        degrees: Tensor,
+        rng: Generator,
+        drawn: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Lays a random face on each canvas (B, 3, S, S): the middle of its box at `centre` (B, 2),
         the box `side` (B,) pixels wide, turned by `degrees` (B,). Returns the pictures and the
-        points (B, 5, 2) in pixels."""
+        points (B, 5, 2) in pixels. `drawn` lays its layout in colours instead, which is no face."""
         count, size = len(canvas), canvas.shape[-1]
         chosen = self._chosen(count, len(self.faces), rng)
         boxes, points = self.faces.boxes[chosen], self.faces.points[chosen]
@@ -160,6 +166,9 @@ class Scenes:
             here = (level == i).nonzero()[:, 0]
             if len(here):
                 source = pictures[chosen[here]].float() / 127.5 - 1
+                if drawn:
+                    colours = FACE.pictures(self.faces.layouts[chosen[here]])
+                    source[:, :3] = resize(colours, source.shape[-1])
                 source = torch.cat([source, torch.ones_like(source[:, :1])], 1)
                 source[:, 3:] += 1  # masks from 0 on: outside is 0
                 source[:, 4:] -= 1

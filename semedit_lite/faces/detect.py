@@ -17,7 +17,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from semedit_lite.faces.frames import Frame, Pyramid, fit
@@ -30,6 +30,7 @@ SEARCHED = (384, 192, 96, 48)  # longer sides of the pyramid, in which they are 
 PROPOSED, MOST = 0.1, 24  # first-stage score from which a place is looked at, and how many of them
 FOUND, SURE = 0.8, 0.97  # second-stage scores of a face, and of one that needs no other turn
 SAME, INSIDE = 0.4, 0.7  # overlap (IoU) of boxes that are one face; share of one within another
+CUT_OFF = 1  # percent of the pixels that may become black, and white
 LONGEST = 8  # the sides of a photo may differ that much
 TURNS = (45, -45, 90, -90, 180)  # degrees, tried unless the photo as it is shows a sure face
 
@@ -77,7 +78,8 @@ def find_faces(photo: Image.Image, finder: FaceFinder | None = None) -> list[Fac
     if shrink > 1:
         small = (max(1, round(width / shrink)), max(1, round(height / shrink)))
         photo = photo.resize(small, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    image = Pyramid(to_tensor(photo))
+    # Dark and pale photos: as light as others are, and grey where those are grey.
+    image = Pyramid(to_tensor(ImageOps.autocontrast(photo, CUT_OFF, preserve_tone=True)))
     scale = width / photo.size[0], height / photo.size[1]
     best = _search(image, finder, 0)
     if _surest(best) < SURE:

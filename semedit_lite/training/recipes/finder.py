@@ -90,13 +90,16 @@ class FinderRecipe:
             margin = (0.4 * side[:, None]).clamp(max=SCENE / 2)
             centre = margin + (SCENE - 2 * margin) * centre
             degrees = (torch.randn(count, generator=rng) * 14).clamp(-40, 40)
+            drawn = torch.rand(count, generator=rng) < 0.1
             pasted, there = scenes.paste(image, centre, side, degrees, rng)
+            args = (part[drawn] for part in (image, centre, side, degrees))
+            pasted[drawn], _ = scenes.paste(*args, rng, drawn=True)
             wanted = torch.rand(count, generator=rng) < (0.8 if k == 0 else 0.4)
             for earlier in faces:  # not over another one
                 apart = (centre - earlier[:, :2]).norm(dim=1)
                 wanted &= (earlier[:, 2] == 0) | (apart > 0.8 * (side + earlier[:, 2]))
             image = torch.where(wanted[:, None, None, None], pasted, image)
-            faces.append(torch.cat([centre, (side * wanted)[:, None]], 1))
+            faces.append(torch.cat([centre, (side * (wanted & ~drawn))[:, None]], 1))
             points.append(there)
         image = scenes.cover(image, faces[0][:, :2], faces[0][:, 2].clamp(min=1), 0.15, rng)
         return {
@@ -107,7 +110,7 @@ class FinderRecipe:
 
     def close(self, count: int, scenes: Scenes, rng: Generator) -> dict[str, Tensor]:
         """Squares as the second stage sees them: two thirds with a face, some hold one that lies
-        off the middle or has another size, which counts as none, or nothing."""
+        off the middle or has another size, which counts as none, or a drawing, or nothing."""
         image = scenes.backgrounds(count, CLOSE, rng)
         kind = torch.arange(count) / count
         face = kind < 2 / 3
@@ -121,6 +124,10 @@ class FinderRecipe:
         moved = torch.where((off & ~shrunk)[:, None], far, moved)
         centre = CLOSE / 2 + moved * side[:, None]
         degrees = (torch.randn(count, generator=rng) * 16).clamp(-40, 40)
+        drawn = ~face & ~off & (torch.rand(count, generator=rng) < 0.5)
+        image[drawn], _ = scenes.paste(
+            image[drawn], *(part[drawn] for part in (centre, side, degrees)), rng, drawn=True
+        )
         pasted, points = scenes.paste(image, centre, side, degrees, rng)
         image = torch.where((face | off)[:, None, None, None], pasted, image)
         image = scenes.cover(image, centre, side, 0.25, rng)
