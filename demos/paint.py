@@ -32,11 +32,12 @@ from semedit_lite.ui.chooser import encode as encode_choice
 from semedit_lite.ui.history import history_strip, remembered
 from semedit_lite.ui.painter import decode_value, document_of, encode_value, painter
 from semedit_lite.ui.scorecard import scorecard
-from semedit_lite.ui.session import ClosedError, Desk, Session, Work
+from semedit_lite.ui.session import ClosedError, Codes, Desk, Session
 from semedit_lite.ui.store import GoneError
 
 SIZE = 256
 SEEDS = 1_000_000  # "New face" draws below this
+STYLE_SEEDS = 10_000
 # Layouts of generated faces, as `semedit faces` writes them: their names are the seeds.
 EXAMPLES = sorted((Path(__file__).parent / "layouts").glob("*.png"))
 FIRST = 24  # the face on the canvas when the page opens
@@ -139,15 +140,15 @@ def settings_of(step: Document):
     kind, seed = (style.get("kind"), style.get("seed")) if isinstance(style, dict) else (None, None)
     return (
         kind if kind in dict(STYLES).values() else gr.skip(),
-        gr.skip() if number(seed) is None else seed,
+        gr.skip() if number(seed, STYLE_SEEDS) is None else seed,
         bool(painted["composite"]) if "composite" in painted else gr.skip(),
         painted["model"] if painted.get("model") in MODELS else gr.skip(),
     )
 
 
-def number(seed: Any) -> int | None:
+def number(seed: Any, limit: int = 2**31) -> int | None:
     """A seed that a file names, if it is one."""
-    return seed if type(seed) is int and 0 <= seed < 2**31 else None
+    return seed if type(seed) is int and 0 <= seed < limit else None
 
 
 def generate(seed, style, style_seed, blend, model, session):
@@ -217,12 +218,15 @@ def choose_face(chosen, style, style_seed, blend, model, session):
     return *opened(document, None, style, style_seed, blend, model, session), *NO_CHOICE
 
 
-def opened(document: Document, seed: int | None, *settings):
+def opened(document: Document, seed: int | None, style, style_seed, blend, model, session):
     """A document on a fresh canvas, painted as the settings ask for."""
-    *asked, session = settings
-    session = desk.open(History.start(document), seed, session)
-    edited(document.layout, session.canvas, *asked, session)
-    return *laid_out(desk.work(session)[0].history, session), session
+    mine, history = desk.peek(session), History.start(document)
+    style = styled(mine and mine.photo, style, style_seed, model)
+    operation = Repaint(document.layout, style, blend)
+    if not editor(model).made(history, operation):
+        history = history.push(editor(model).apply(document, operation))
+    session = desk.open(history, seed, session)  # last: whatever failed before has cost nothing
+    return *laid_out(history, session), session
 
 
 def work(session):
@@ -279,7 +283,7 @@ def donor_file(file, session):
 
 def donor_face(donor, donor_seed, session):
     """The face that parts are taken from."""
-    if donor == "photo" and desk.work(session)[0].donor is None:
+    if donor == "photo" and kept_donor(session) is None:
         return gr.Image(visible=False)
     return gr.Image(served(giver(donor, donor_seed, session)), visible=True)
 
@@ -294,9 +298,15 @@ def giver(donor: str, seed: int, session: Session) -> Document:
     """The document of the face that parts are taken from."""
     if donor == "seed":
         return face(whole(seed))
-    if (document := desk.work(session)[0].donor) is None:
+    if (document := kept_donor(session)) is None:
         raise InputError("Choose the photo or layout that the part is taken from first.")
     return document
+
+
+def kept_donor(session: Session) -> Document | None:
+    """The photo or layout that parts are taken from."""
+    mine = desk.peek(session)
+    return mine and mine.donor
 
 
 def take_part(canvas, part, donor, donor_seed, style, style_seed, blend, model, session):
@@ -367,7 +377,7 @@ def edited(layout, canvas, style, style_seed, blend, model, session) -> tuple[Do
     mine, session = desk.work(session)
     canvas = canvas or session.canvas
     at = mine.at(canvas)
-    style = styled(mine, style, style_seed, model)
+    style = styled(mine.photo, style, style_seed, model)
     photo = mine.photo if style.kind == "photo" else None
     operation = Repaint(layout, style, blend)
     step = next(
@@ -384,13 +394,13 @@ def edited(layout, canvas, style, style_seed, blend, model, session) -> tuple[Do
     return step, session
 
 
-def styled(work: Work, kind: str, seed: int, model: str) -> Style:
-    """The style that is asked for."""
+def styled(photo: Codes | None, kind: str, seed: int, model: str) -> Style:
+    """The style that is asked for; `photo` is that of another photo, where one was chosen."""
     if kind == "seed":
         return Style.seed(whole(seed))
-    if kind == "own" or work.photo is None:
+    if kind == "own" or photo is None:
         return Style.own()
-    return Style.photo(work.photo[model])
+    return Style.photo(photo[model])
 
 
 def layout(canvas):
@@ -467,7 +477,7 @@ def build(page: gr.Blocks) -> None:
                 before = gr.Image(label="Before", elem_id="before", min_width=120, **PICTURE)
                 scores = scorecard(FACE, min_height=120)
             style = gr.Radio(STYLES, value="own", label="Style", elem_id="style")
-            style_seed = gr.Slider(0, 9999, 0, step=1, label="Style seed", visible=False)
+            style_seed = gr.Slider(0, STYLE_SEEDS - 1, 0, step=1, label="Style seed", visible=False)
             with gr.Row(visible=False, elem_classes=["tight"]) as other:
                 reference_photo = gr.UploadButton(
                     "Choose the photo", elem_id="style-photo", **BUTTON

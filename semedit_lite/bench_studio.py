@@ -167,10 +167,11 @@ def studio_stroke(device: str) -> Callable[[], float]:
     page.wait_for_selector("#result img", timeout=120_000)
     canvas = page.locator("#canvas canvas").first
     classes = itertools.cycle("t1")  # hair and skin by their keys: each stroke changes the layout
+    heights = itertools.cycle(k / 100 for k in range(15, 65))  # to one that there was not before
 
     def run() -> float:
         box = canvas.bounding_box()
-        x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 5
+        x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] * next(heights)
         before = page.locator("#result img").get_attribute("src")
         page.mouse.move(x, y)
         canvas.focus()

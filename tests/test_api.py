@@ -408,8 +408,13 @@ def test_bad_works_are_refused_and_the_own_one_kept(client, face, tmp_path, name
 def test_a_work_from_elsewhere_is_named_by_nothing_that_it_says(client, tmp_path):
     record = {"tool": "generate", "seed": "../../../etc/passwd"}
     picture = Document(torch.zeros(1, 3, 256, 256), torch.ones(1, 256, 256), record)
-    (tmp_path / "work.semedit").write_bytes(saved(picture))
-    client.predict(gradio_client.handle_file(tmp_path / "work.semedit"), api_name="/open_work")
+    for style in ({"kind": "seed", "seed": 2**40}, {"kind": "<b>"}, ["own"], None):
+        record = {"tool": "paint", "style": style, "model": ["a"], "composite": "no"}
+        strange = Document(picture.image, picture.layout, record, parent=picture)
+        (tmp_path / "work.semedit").write_bytes(saved(strange))
+        file = gradio_client.handle_file(tmp_path / "work.semedit")
+        *_, seed, _, model, _ = client.predict(file, api_name="/open_work")
+        assert seed == model == SKIPPED
     assert Path(client.predict(api_name="/work")).name == "photo.semedit"
 
 
@@ -438,6 +443,37 @@ def test_nobody_sees_the_work_of_another(client, studio, face, tmp_path):
     with pytest.raises(gradio_client.exceptions.AppError, match="open it again"):
         stranger.predict(canvas, api_name="/picture")
     assert strip_of(client) == mine
+
+
+def test_what_cannot_be_opened_costs_nothing(studio, face):
+    client = joined(studio)
+    client.predict(seed=SEED, api_name="/generate")
+    client.predict(data_url(bangs(face[1])), api_name="/paint")
+    before = strip_of(client)
+    with pytest.raises(gradio_client.exceptions.AppError, match="whole number"):
+        client.predict(seed=12, style="seed", style_seed=0.5, blend=False, api_name="/generate")
+    assert strip_of(client) == before
+    client.predict(data_url(face[1]), blend=False, api_name="/paint")
+    assert len(strip_of(client)["steps"]) == 3
+
+
+def test_what_was_forgotten_is_said_and_opened_again(studio, face, tmp_path, monkeypatch):
+    import paint as demo
+
+    client, painter = joined(studio), joined(studio)
+    face[0].resize((400, 400)).save(tmp_path / "me.png")
+    file = gradio_client.handle_file(tmp_path / "me.png")
+    client.predict(file, api_name="/open")
+    painter.predict(seed=12, api_name="/generate")
+    with monkeypatch.context() as later:
+        later.setattr(demo.desk.store, "_age", -1)  # everything is too old
+        with pytest.raises(gradio_client.exceptions.AppError, match="or the photo, again"):
+            client.predict(data_url(bangs(face[1])), api_name="/paint")
+    painter.predict(data_url(bangs(face[1])), api_name="/paint")  # a generated face comes back
+    assert strip_of(painter)["steps"][0]["name"] == "Face 12"
+    client.predict(file, api_name="/open")
+    client.predict(data_url(bangs(face[1])), api_name="/paint")
+    assert len(strip_of(client)["steps"]) == 2
 
 
 def test_a_tab_that_comes_back_finds_its_work(studio, face):

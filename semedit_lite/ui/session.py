@@ -136,6 +136,13 @@ class Desk:
         work = Work.begin(History.start(self._face(session.seed)), canvas)
         return work, replace(session, key=self.store.put(work), canvas=canvas)
 
+    def peek(self, session: Session) -> Work | None:
+        """The visitor's work, if there is one."""
+        try:
+            return self.store.get(session.key)
+        except GoneError:
+            return None
+
     def open(self, history: History, seed: int | None, session: Session) -> Session:
         """Lays a history in the place of the visitor's own."""
         canvas = _name()
@@ -164,9 +171,7 @@ class Desk:
 
     def strip(self, has: str, session: Session) -> str:
         """What a history strip lacks."""
-        try:
-            work = self.store.get(session.key)
-        except GoneError:
+        if (work := self.peek(session)) is None:
             face = self._face(session.seed)
             return encode_steps(History.start(face), face, name=str(session.canvas), key=None)
         current = work.canvases.get(session.canvas, work.history.current)
