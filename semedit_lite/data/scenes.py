@@ -100,24 +100,30 @@ class KnownFaces:
 class Scenes:
     """Draws scenes and single faces with a `torch.Generator`."""
 
-    def __init__(self, faces: KnownFaces, photos: Tensor | None = None) -> None:
-        """`photos` (N, 3, S, S) uint8: real pictures without a face, or that a face fills to a half
-        at least, of which pieces too small to be a face are background; generated faces where
-        there are none."""
+    def __init__(
+        self, faces: KnownFaces, photos: Tensor | None = None, faceless: Tensor | None = None
+    ) -> None:
+        """Backgrounds are pieces of `photos` (N, 3, S, S) uint8 which a face fills to a half at
+        least, too small to be a face (of the generated faces unless given), and `faceless`
+        pictures (N, 3, S, S) uint8, beside coloured layouts and textures."""
         self.faces, self.levels = faces, faces.pyramid()
         self.photos = faces.images if photos is None else photos
+        self.faceless = faceless
         self.textures = to_bytes(textures(TEXTURES, SIZE, Generator().manual_seed(0)))
 
     def backgrounds(self, count: int, size: int, rng: Generator) -> Tensor:
-        """(count, 3, size, size): pieces of photos, coloured layouts, textures."""
+        """(count, 3, size, size): pieces of photos, pictures without a face, coloured layouts,
+        textures."""
         kind = torch.rand(count, generator=rng)
-        piece, drawn = kind < 0.65, (kind >= 0.65) & (kind < 0.8)
         pictures = torch.empty(count, 3, size, size)
-        for source, here, zoom in (
-            (self.photos, piece, (2.2, 6.0)),
-            (self.faces.layouts, drawn, (1.0, 4.0)),
-            (self.textures, ~piece & ~drawn, (1.0, 4.0)),
+        textured = self.textures if self.faceless is None else self.faceless
+        for source, low, high, zoom in (
+            (self.photos, 0.0, 0.5, (2.2, 6.0)),
+            (textured, 0.5, 0.75, (0.7, 5.0)),
+            (self.faces.layouts, 0.75, 0.87, (0.8, 4.0)),
+            (self.textures, 0.87, 1.0, (0.8, 4.0)),
         ):
+            here = (kind >= low) & (kind < high)
             n = int(here.sum())
             chosen = source[self._chosen(n, len(source), rng)]
             chosen = FACE.pictures(chosen.long()) if source.ndim == 3 else unpack(chosen)
@@ -144,6 +150,8 @@ class Scenes:
         the box `side` (B,) pixels wide, turned by `degrees` (B,). Returns the pictures and the
         points (B, 5, 2) in pixels. `drawn` lays its layout in colours instead, which is no face."""
         count, size = len(canvas), canvas.shape[-1]
+        if not count:
+            return canvas, torch.zeros(0, 5, 2)
         chosen = self._chosen(count, len(self.faces), rng)
         boxes, points = self.faces.boxes[chosen], self.faces.points[chosen]
         scale = side / boxes[:, 2]  # of the whole face picture, in pixels of the canvas

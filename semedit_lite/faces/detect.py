@@ -83,7 +83,8 @@ def find_faces(photo: Image.Image, finder: FaceFinder | None = None) -> list[Fac
     scale = width / photo.size[0], height / photo.size[1]
     best = _search(image, finder, 0)
     if _surest(best) < SURE:
-        best = max([best, *(_search(image, finder, turn) for turn in TURNS)], key=_surest)
+        turned = max((_search(image, finder, turn) for turn in TURNS), key=_surest)
+        best = turned if _surest(turned) > SURE else best
     return [_in_photo(score, points, scale) for score, points in best]
 
 

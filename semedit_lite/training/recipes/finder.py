@@ -27,13 +27,13 @@ CROWD = 2  # faces pasted into a scene, at most
 HELD_OUT = 200
 
 
-def negatives() -> Tensor:
-    """Real pictures (N, 3, 256, 256) uint8, whose pieces are no faces: photos filled by a face, and
-    those facades that no score is taken on."""
+def negatives() -> tuple[Tensor, Tensor]:
+    """Real pictures (N, 3, 256, 256) uint8: photos that a face fills, and those facades that no
+    score is taken on."""
     images, _ = photos()["train"]
     facades = sorted((data_folder() / "facades" / "images").iterdir())[FACADES:]
-    others = [to_bytes(to_tensor(load_photo(path)))[0] for path in facades]
-    return torch.cat([to_bytes(resize(unpack(images), 256)), torch.stack(others)])
+    faceless = [to_bytes(to_tensor(load_photo(path)))[0] for path in facades]
+    return to_bytes(resize(unpack(images), 256)), torch.stack(faceless)
 
 
 class FinderRecipe:
@@ -50,14 +50,14 @@ class FinderRecipe:
         count: int = 3500,
         data: Path | None = None,
     ) -> None:
-        photos = negatives() if os.environ.get("SEMEDIT_DATA") else None
+        around = negatives() if os.environ.get("SEMEDIT_DATA") else ()
         self.device, self.batch_size = device, batch_size
-        self.settings = {"faces": count, "photos around": 0 if photos is None else len(photos)}
+        self.settings = {"faces": count, "photos around": sum(map(len, around))}
         known = KnownFaces.load(count, data, device)
         parts = vars(known)
         held = min(HELD_OUT, count // 8)
         known = KnownFaces(**{key: part[held:] for key, part in parts.items()})
-        self.scenes = Scenes(known, photos)
+        self.scenes = Scenes(known, *around)
         self.held = Scenes(KnownFaces(**{key: part[:held] for key, part in parts.items()}))
         finder = FaceFinder().to(device, memory_format=torch.channels_last)
         self.networks: dict[str, nn.Module] = {"finder": finder}
