@@ -18,6 +18,12 @@ def _face_heads(device: str, **options: Any):
     return HeadsRecipe(device, **options)
 
 
+def _identity(device: str, **options: Any):
+    from semedit_lite.training.recipes.identity import IdentityRecipe
+
+    return IdentityRecipe(device, **options)
+
+
 def _spade_faces(size: int, device: str, **options: Any):
     from semedit_lite.training.recipes.spade import spade_faces
 
@@ -27,6 +33,7 @@ def _spade_faces(size: int, device: str, **options: Any):
 TRAININGS = {  # name -> what makes the recipe on a device, and the options that it takes
     "parser": (_parser, ()),
     "face-heads": (_face_heads, ("count",)),
+    "face-identity": (_identity, ("data", "count")),
     "spade-faces-64": (partial(_spade_faces, 64), ("data", "count", "perceptual")),
     "spade-faces-128": (partial(_spade_faces, 128), ("data", "count", "perceptual")),
 }

@@ -1,0 +1,219 @@
+"""The face embedding, distilled from a teacher on generated faces, their edits and their blends.
+
+Cost: about 9 pictures a second for the pool, then about 90 a second, on one CPU core with bf16.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Generator, Tensor, nn
+
+from semedit_lite.data import warps
+from semedit_lite.data.faces import EVALUATION_SEED, GENERATOR, batch_size, face_generator
+from semedit_lite.data.folder import unpack
+from semedit_lite.evaluation.teachers import teachers
+from semedit_lite.faces.identity import NAME, SIDE, crops
+from semedit_lite.faces.parse import face_parser
+from semedit_lite.hub import FILES, digest, find, write_beside
+from semedit_lite.images import to_bytes
+from semedit_lite.models.identity import FaceIdentity
+from semedit_lite.models.layers import full_precision
+from semedit_lite.models.mobilestylegan import ROWS, MobileStyleGAN
+from semedit_lite.training.teachers import MobileFaceNet
+
+PAINTED = 128  # side at which a face is about as sharp as in a photo of head and shoulders
+MARGIN = 16  # pixels around a stored face, into which crops shift
+PART = 150  # seeds of one file of the pool
+EACH = 2  # pictures a seed: the face and an edit of it
+SPREAD = 600  # faces by which it is measured how the teacher's vectors spread
+HELD = 300  # held-out faces that are compared while it trains
+PAIRS = 10.0  # weight of the cosines of pairs
+
+
+def family(model: MobileStyleGAN, seed: int) -> Tensor:
+    """W+ (2, 16, 512) of a face, hardly truncated, for the faces should differ; and of an edit of
+    it: a step towards another face, or some rows of one."""
+    rng = Generator().manual_seed(seed)
+    w = model.mapping(torch.randn(2, 512, generator=rng).to(model.mean_w))
+    w = model.truncate(w, 0.8 + 0.3 * torch.rand((), generator=rng).item())
+    share = 0.2 + 0.4 * torch.rand((), generator=rng).item()
+    taken = (torch.rand(ROWS, generator=rng) < 0.5)[:, None].to(w)
+    edit = torch.lerp(w[0], w[1], taken if seed % 2 else share * torch.ones_like(taken))
+    return torch.stack([w[0].expand(ROWS, -1), edit])
+
+
+def points(image: Tensor) -> Tensor:
+    """The five landmarks (1, 5, 2), in pixels, of a generated face (1, 3, S, S), found by a
+    teacher: such faces all lie in much the same place."""
+    judge, side = teachers(), image.shape[-1]
+    place = {"box": torch.tensor([0.21, 0.29, 0.84, 0.92]) * side}
+    place["points6"] = torch.tensor([[0.376, 0.48], [0.624, 0.48]]) * side
+    return judge.five_points(judge.mesh(image, place))[None]
+
+
+@torch.no_grad()
+def paint(seeds: list[int], device: str = "cpu") -> Tensor:
+    """The families of some seeds as bytes (EACH N, 3, SIDE + 2 MARGIN, SIDE + 2 MARGIN)."""
+    model = face_generator(device)
+    found = []
+    for seed in seeds:
+        for rows in family(model, seed).split(batch_size(device)):
+            for image in model.synthesis(rows, PAINTED).clamp(-1, 1).cpu().split(1):
+                found.append(to_bytes(crops(image, points(image), MARGIN)))
+    return torch.cat(found)
+
+
+def pool(count: int, seed: int, device: str, folder: str | Path | None) -> Tensor:
+    """At least `count` crops of faces from `seed` on, in files of PART seeds; those that `folder`
+    holds and that the bundled generator made are read, the others painted and kept."""
+    from tqdm import tqdm
+
+    made_with = {GENERATOR: digest(find(GENERATOR) / FILES[0])}
+    parts = []
+    starts = range(seed, seed + -(-count // EACH), PART)
+    for start in tqdm(starts, "faces", disable=folder is None and len(starts) < 2):
+        path = Path(folder) / f"identity-from-{start}.safetensors" if folder else None
+        if path and path.is_file():
+            try:
+                with safe_open(path, "pt") as file:
+                    if file.metadata() == made_with:
+                        parts.append(file.get_tensor("faces"))
+                        continue
+            except SafetensorError:
+                pass  # damaged: painted again
+        faces = paint(list(range(start, start + PART)), device)
+        if path:
+            write_beside(path, lambda p, faces=faces: save_file({"faces": faces}, p, made_with))
+        parts.append(faces)
+    return torch.cat(parts)
+
+
+class IdentityRecipe:
+    """`semedit train face-identity`: each face is seen by the teacher as it is, and twice by the
+    embedding, once mirrored, shifted and in another light. Their vectors should agree, and so
+    should the cosines of all pairs in a batch.
+
+    A fifth of what the teacher's vectors vary by between generated faces lies in 5 of its 128
+    dimensions; between photos of people it is a twentieth. So the vectors are compared as they
+    are, and stretched until generated faces, too, vary equally in all directions.
+
+    The faces never come to an end: most of those in the pool are blended with another, place by
+    place, and half are bent a little, which to the teacher is somebody else again. It sees each
+    face but one way round, which takes half of the time; mirrored views make up for that.
+    """
+
+    name = NAME
+    averaged = ("identity",)
+
+    def __init__(
+        self,
+        device: str = "cpu",
+        batch_size: int = 24,  # faces; the embedding sees each twice
+        rate: float = 1.5e-3,
+        data: str | Path | None = None,
+        count: int = 9_000,
+    ) -> None:
+        self.teacher = MobileFaceNet("a", device)  # first: what is missing shows before the wait
+        self.device, self.batch_size = device, batch_size
+        self.settings = {"faces": count}
+        network = FaceIdentity()
+        network.encoder.load_state_dict(face_parser().encoder.state_dict())
+        network = network.to(device, memory_format=torch.channels_last)
+        self.networks: dict[str, nn.Module] = {"identity": network}
+        started = list(network.encoder.parameters())
+        inside = {id(p) for p in started}
+        rest = [p for p in network.parameters() if id(p) not in inside]
+        groups = [{"params": started, "lr": rate / 2}, {"params": rest, "lr": rate}]
+        self.optimisers = {"identity": torch.optim.AdamW(groups, weight_decay=1e-2)}
+        self.losses = {"identity": self.loss}
+        self.faces = pool(count, 0, device, data)
+        some = middle(unpack(self.faces[:: max(1, len(self.faces) // SPREAD)])).to(device)
+        self.centre, self.stretch = spread(torch.cat([self.teacher(x) for x in some.split(64)]))
+        self.held = middle(unpack(pool(HELD, EVALUATION_SEED, device, data)[:HELD]))
+        self.held_teacher = torch.cat([self.teacher(x.to(device)) for x in self.held.split(64)])
+
+    def rate(self, progress: float) -> float:
+        return min(1.0, 50 * progress + 0.02) * (1 - progress) ** 0.9
+
+    def batch(self, step: int) -> dict[str, Tensor]:
+        rng = Generator().manual_seed(step)
+        chosen = torch.randint(len(self.faces), (2, self.batch_size), generator=rng)
+        first, second = unpack(self.faces[chosen])
+        faces = bend(blend(first, second, rng), rng)
+        views = torch.cat([faces, faces.flip(-1)])
+        moves = warps.random_affine(len(views), rng, (0.92, 1.09), 7, 0.05)
+        grid = F.affine_grid(moves, [len(views), 3, SIDE, SIDE], align_corners=False)
+        views = F.grid_sample(views, grid * (SIDE / views.shape[-1]), align_corners=False)
+        views = warps.random_blur(views, rng, (36, 48, 64, 80), 0.3)
+        views = warps.random_noise(warps.random_colour(views, rng), rng)
+        layout = {"memory_format": torch.channels_last}
+        return {"face": middle(faces).contiguous(**layout), "view": views.contiguous(**layout)}
+
+    def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        wanted = self.teacher(batch["face"], mirrored=False).repeat(2, 1)  # (2B, D)
+        found = self.networks["identity"](batch["view"])
+        with full_precision(found.device):
+            cosine = (found * wanted).sum(1).mean()
+            even, goal = (self.even(x) for x in (found, wanted))
+            apart = 1 - (even * goal).sum(1).mean()
+            pairs = (even @ even.T - goal @ goal.T).pow(2).mean()
+        terms = {"cosine": cosine.item(), "even": 1 - apart.item(), "pairs": pairs.item()}
+        return 1 - cosine + apart + PAIRS * pairs, terms
+
+    def even(self, vectors: Tensor) -> Tensor:
+        """Unit vectors in which generated faces spread equally in all directions."""
+        return F.normalize((vectors - self.centre) @ self.stretch, dim=1)
+
+    def preview(self, networks: dict[str, nn.Module]) -> Tensor:
+        """Faces as the teacher sees them, and below each how the embedding sees it."""
+        batch = self.batch(0)
+        return torch.cat([batch["face"][:8], batch["view"][:8]])
+
+    @torch.no_grad()
+    def evaluate(self, networks: dict[str, nn.Module]) -> dict[str, float]:
+        """On held-out faces: the mean cosine to the teacher's vectors, and how far the cosines of
+        pairs are off (root mean square)."""
+        faces = self.held.to(self.device)
+        parts = [networks["identity"](torch.cat([x, x.flip(-1)])) for x in faces.split(64)]
+        found = torch.cat([F.normalize(sum(x.chunk(2)), dim=1) for x in parts])
+        off = found @ found.T - self.held_teacher @ self.held_teacher.T
+        cosine = (found * self.held_teacher).sum(1).mean()
+        return {"cosine": cosine.item(), "pairs_off": off.pow(2).mean().sqrt().item()}
+
+    def export(self, networks: dict[str, nn.Module], folder: Path) -> None:
+        networks["identity"].save_pretrained(folder / self.name)
+
+
+def spread(vectors: Tensor, floor: float = 0.1) -> tuple[Tensor, Tensor]:
+    """Vectors (N, D) -> their mean (D,), and the matrix (D, D) that stretches what is left until
+    it spreads equally in all directions; those that have next to nothing, by `floor`, less."""
+    centre = vectors.mean(0)
+    values, axes = torch.linalg.eigh((vectors - centre).T @ (vectors - centre) / len(vectors))
+    return centre, axes @ ((values + floor * values.mean()).rsqrt()[:, None] * axes.T)
+
+
+def middle(faces: Tensor) -> Tensor:
+    """Stored faces without their margin, as the teacher sees them."""
+    return faces[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+
+def blend(first: Tensor, second: Tensor, rng: Generator, share: float = 0.7) -> Tensor:
+    """Faces (B, 3, S, S), a share of them mixed with another by weights that vary over the face."""
+    weight = warps.uniform(16 * len(first), -1, 2, rng).view(-1, 1, 4, 4)
+    weight = weight * (torch.rand(len(first), generator=rng) < share).view(-1, 1, 1, 1)
+    weight = F.interpolate(weight, first.shape[2:], mode="bilinear", align_corners=True)
+    return torch.lerp(first, second, weight.clamp(0, 1))
+
+
+def bend(faces: Tensor, rng: Generator, most: float = 0.04) -> Tensor:
+    """Faces (B, 3, S, S), half of them with their parts moved by about `most` of half the side."""
+    b, _, h, w = faces.shape
+    moves = most * torch.randn(b, 2, 5, 5, generator=rng)
+    moves = moves * (torch.rand(b, generator=rng) < 0.5).view(-1, 1, 1, 1)
+    moves = F.interpolate(moves, (h, w), mode="bicubic", align_corners=True)
+    still = F.affine_grid(torch.eye(2, 3).expand(b, 2, 3), [b, 3, h, w], align_corners=False)
+    grid = still + moves.permute(0, 2, 3, 1)
+    return F.grid_sample(faces, grid, padding_mode="border", align_corners=False)
