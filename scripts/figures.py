@@ -81,6 +81,7 @@ def painter_samples(name: str) -> None:
 FIGURES = {
     "parser-faces": parser_faces,
     "parser-curves": lambda: curves("face-parser"),
+    "identity-curves": lambda: curves("face-identity"),
     "heads": heads,
     "head-curves": lambda: curves("mobilestylegan-ffhq"),
 }

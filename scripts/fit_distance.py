@@ -1,7 +1,7 @@
 """Makes the weights `face-distance`: the face parser's encoder, and for its channels the weights
 with which the distance follows LPIPS, by least squares under the condition that none is negative.
 
-SEMEDIT_TEACHERS=... python scripts/fit_distance.py [--faces 150] [-o FOLDER]
+SEMEDIT_TEACHERS=... python scripts/fit_distance.py [--faces 100] [-o FOLDER]
 """
 
 import argparse
@@ -17,7 +17,8 @@ from semedit_lite.hub import BUNDLED
 from semedit_lite.models.perceptual import PerceptualDistance
 from semedit_lite.training.teachers import lpips
 
-RIDGE = 1e-3  # keeps channels apart that say the same
+RIDGE = 3e-4  # pull towards equal weights, which tells channels apart that say the same
+FLOOR = 0.02  # LPIPS below which errors count by their size, and no longer as a share of it
 
 
 @torch.no_grad()
@@ -36,24 +37,22 @@ def table(model: PerceptualDistance, count: int) -> tuple[np.ndarray, np.ndarray
 def fit(found: np.ndarray, wanted: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
     """Weights (channels,) from 0 up that bring `found` @ weights near `wanted`, as a share of it:
     small distances count as much as large ones."""
-    some = wanted > 1e-3  # an edit that changed next to nothing says nothing
-    found, wanted = found[some], wanted[some]
-    scale = found.mean(0) + 1e-12
-    rows = found / scale / wanted[:, None]
-    smooth = np.sqrt(ridge * len(rows)) * np.eye(rows.shape[1])
-    # towards equal shares for all channels, not towards none
-    equal = np.full(rows.shape[1], wanted.mean() / rows.shape[1])
+    share = 1 / (wanted + FLOOR) / len(wanted) ** 0.5
+    rows, goal = found * share[:, None], wanted * share
+    channels = rows.shape[1]
+    equal = rows.sum(1) @ goal / (rows.sum(1) @ rows.sum(1))  # the best single weight
+    pull = (ridge / channels) ** 0.5
     weights, _ = nnls(
-        np.concatenate([rows, smooth * rows.shape[1]]),
-        np.concatenate([np.ones(len(rows)), smooth @ equal * rows.shape[1]]),
-        maxiter=50 * rows.shape[1],
+        np.concatenate([rows * equal, pull * np.eye(channels)]),
+        np.concatenate([goal, np.full(channels, pull)]),
+        maxiter=100 * channels,
     )
-    return weights / scale
+    return weights * equal
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--faces", type=int, default=150, help="training seeds (150)")
+    parser.add_argument("--faces", type=int, default=100, help="training seeds (100)")
     parser.add_argument("-o", "--output", type=Path, default=BUNDLED / "face-distance")
     arguments = parser.parse_args()
     model = PerceptualDistance().eval()

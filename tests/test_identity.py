@@ -16,7 +16,7 @@ from semedit_lite.faces.parse import face_parser
 from semedit_lite.models.identity import FaceIdentity
 from semedit_lite.training import recipes, teachers
 from semedit_lite.training.recipes import identity as recipe_module
-from semedit_lite.training.recipes.identity import EDITS, MARGIN, bend, blend, family, middle
+from semedit_lite.training.recipes.identity import EACH, MARGIN, bend, blend, family, middle
 
 needs_teachers = pytest.mark.skipif(
     not os.environ.get("SEMEDIT_TEACHERS"), reason="SEMEDIT_TEACHERS is not set"
@@ -235,7 +235,7 @@ def recipe(monkeypatch):
         faces = F.interpolate(places, (SIDE + 2 * MARGIN,) * 2, mode="bilinear")
         return faces.byte()
 
-    monkeypatch.setattr(recipe_module, "mobilefacenet", teacher)
+    monkeypatch.setattr(recipe_module, "MobileFaceNet", teacher)
     monkeypatch.setattr(recipe_module, "pool", pool)
     toy = {"size": 18, "width": 8, "features": 8}
     monkeypatch.setattr(recipe_module, "FaceIdentity", lambda: FaceIdentity(**toy))
@@ -302,7 +302,7 @@ def test_blends_and_bends():
 
 def test_a_family_is_a_face_and_two_edits():
     rows = family(face_generator(), 5)
-    assert rows.shape == (EDITS, 16, 512)
+    assert rows.shape == (EACH, 16, 512)
     assert torch.equal(rows, family(face_generator(), 5))
     assert not torch.equal(rows[0], family(face_generator(), 6)[0])
     assert (rows[0] == rows[0, :1]).all()
@@ -317,7 +317,7 @@ def test_the_pool_is_kept_and_read_again(monkeypatch, tmp_path):
 
     def paint(seeds, device):
         asked.append(seeds)
-        return torch.full((EDITS * len(seeds), 3, 4, 4), seeds[0], dtype=torch.uint8)
+        return torch.full((EACH * len(seeds), 3, 4, 4), seeds[0], dtype=torch.uint8)
 
     monkeypatch.setattr(recipe_module, "paint", paint)
     monkeypatch.setattr(recipe_module, "PART", 2)

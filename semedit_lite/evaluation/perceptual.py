@@ -102,7 +102,7 @@ def shifted(image: Tensor, x: float, y: float) -> Tensor:
 
 
 @torch.no_grad()
-def score_distance(model: PerceptualDistance, count: int = 60) -> dict:
+def score_distance(model: PerceptualDistance, count: int = 40) -> dict:
     """Spearman's rank correlation with LPIPS on the pairs of `count` evaluation seeds, over all
     and by kind of edit and size. Needs SEMEDIT_TEACHERS."""
     teacher, rows = lpips(), []

@@ -152,7 +152,7 @@ def _generator_tables(scores: dict[str, Any]) -> str:
 
 def _identity_table(scores: dict[str, Any]) -> str:
     rows: Rows = {
-        name: {
+        name.replace("_", " "): {
             "area under ROC": found["auc"],
             "accuracy": found["accuracy"],
             "at the threshold": found["threshold"],
@@ -242,7 +242,7 @@ def summary(scores: dict[str, dict[str, Any]]) -> str:
         elif "verification" in found:
             ours, *others = found["verification"].items()
             text = f"area under ROC {number(ours[1]['auc'])} on pairs of {found['photos']} photos; "
-            text += ", ".join(f"{name} {number(other['auc'])}" for name, other in others)
+            text += ", ".join(f"{n.replace('_', ' ')} {number(v['auc'])}" for n, v in others)
         elif "lpips_agreement" in found:
             every = found["lpips_agreement"]["all"]
             text = f"Spearman {number(every['spearman'])} with LPIPS on {every['pairs']:,} pairs"

@@ -42,7 +42,7 @@ def evaluate(
         case PerceptualDistance():
             from semedit_lite.evaluation.perceptual import score_distance
 
-            result = score_distance(model, count or 60)
+            result = score_distance(model, count or 40)
         case Painter():
             from semedit_lite.evaluation.painting import score_painter
 
