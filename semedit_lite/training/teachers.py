@@ -43,13 +43,23 @@ class MobileFaceNet:
 
     def __init__(self, which: str, device: str | torch.device = "cpu") -> None:
         self.weights = read_teacher(f"mobilefacenet_{which}", device)
-        self.net = {"a": self.net_a, "b": self.net_b}[which]
+        self.maps, self.end = {
+            "a": (self.maps_a, self.end_a),
+            "b": (self.maps_b, self.end_b),
+        }[which]
 
     @torch.no_grad()
-    def __call__(self, faces: Tensor, mirrored: bool = True) -> Tensor:
-        """`mirrored` adds the mirror images' vectors in."""
-        found = self.net(faces) + self.net(faces.flip(3)) if mirrored else self.net(faces)
-        return F.normalize(found.float(), dim=1)
+    def __call__(self, faces: Tensor) -> Tensor:
+        """The unit vectors, those of the mirror images added in."""
+        both = (self.end(self.maps(x)[-1]) for x in (faces, faces.flip(3)))
+        return F.normalize(sum(both).float(), dim=1)
+
+    @torch.no_grad()
+    def explain(self, faces: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The maps at the end of each stage, (B, 64, 28, 28), (B, 128, 14, 14), (B, 512, 7, 7) for
+        "a"; and the unit vectors, without those of the mirror images."""
+        maps = self.maps(faces)
+        return maps, F.normalize(self.end(maps[-1]).float(), dim=1)
 
     def conv(self, x: Tensor, key: str, norm: str, stride: int = 1, padding: int = 0) -> Tensor:
         kernel = self.weights[f"{key}.weight"]
@@ -61,34 +71,44 @@ class MobileFaceNet:
         padding = self.weights[f"{key}.0.weight"].shape[-1] // 2
         return F.relu6(self.conv(x, f"{key}.0", f"{key}.1", stride, padding))
 
-    def net_a(self, x: Tensor) -> Tensor:
+    def maps_a(self, x: Tensor) -> list[Tensor]:
         mean, std = (x.new_tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
         y = self.layer_a(((x + 1) / 2 - mean) / std, "conv1", 2)
         y = F.relu(self.conv(y, "dw_conv.depthwise", "dw_conv.bn1", 1, 1))
         y = F.relu(self.conv(y, "dw_conv.pointwise", "dw_conv.bn2"))
+        maps = []
         for i in range(15):
+            if i in HALVED[1:]:
+                maps.append(y)
             key, stride = f"features.{i}.conv", 2 if i in HALVED else 1
             z = self.layer_a(self.layer_a(y, f"{key}.0"), f"{key}.1", stride)
             z = self.conv(z, f"{key}.2", f"{key}.3")
             y = y + z if y.shape == z.shape else z
-        y = self.conv(self.layer_a(y, "conv2"), "gdconv.depthwise", "gdconv.bn")
-        return self.conv(y, "conv3", "bn").flatten(1)
+        return [*maps, self.layer_a(y, "conv2")]
+
+    def end_a(self, x: Tensor) -> Tensor:
+        return self.conv(self.conv(x, "gdconv.depthwise", "gdconv.bn"), "conv3", "bn").flatten(1)
 
     def layer_b(self, x: Tensor, key: str, stride: int = 1, padding: int = 0) -> Tensor:
         x = self.conv(x, f"{key}.conv", f"{key}.bn", stride, padding)
         slope = self.weights.get(f"{key}.prelu.weight")
         return x if slope is None else F.prelu(x, slope)
 
-    def net_b(self, x: Tensor) -> Tensor:
+    def maps_b(self, x: Tensor) -> list[Tensor]:
         y = self.layer_b(self.layer_b(x * 127.5 / 128, "conv1", 2, 1), "dw_conv1", 1, 1)
+        maps = []
         for i in range(15):
+            if i in HALVED[1:]:
+                maps.append(y)
             key, stride = f"blocks.{i}.conv", 2 if i in HALVED else 1
             z = F.prelu(self.conv(y, f"{key}.0", f"{key}.1"), self.weights[f"{key}.2.weight"])
             z = self.conv(z, f"{key}.3", f"{key}.4", stride, 1)
             z = self.conv(F.prelu(z, self.weights[f"{key}.5.weight"]), f"{key}.6", f"{key}.7")
             y = y + z if y.shape == z.shape else z
-        y = self.layer_b(self.layer_b(y, "conv2"), "linear7")
-        return self.layer_b(y, "linear1").flatten(1)
+        return [*maps, self.layer_b(y, "conv2")]
+
+    def end_b(self, x: Tensor) -> Tensor:
+        return self.layer_b(self.layer_b(x, "linear7"), "linear1").flatten(1)
 
 
 def lpips(device: str | torch.device = "cpu") -> Callable[[Tensor, Tensor], Tensor]:

@@ -16,7 +16,6 @@ from semedit_lite.data.faces import EVALUATION_SEED, GENERATOR, batch_size, face
 from semedit_lite.data.folder import unpack
 from semedit_lite.evaluation.teachers import teachers
 from semedit_lite.faces.identity import NAME, SIDE, crops
-from semedit_lite.faces.parse import face_parser
 from semedit_lite.hub import FILES, digest, find, write_beside
 from semedit_lite.images import to_bytes
 from semedit_lite.models.identity import FaceIdentity
@@ -92,13 +91,14 @@ def pool(count: int, seed: int, device: str, folder: str | Path | None) -> Tenso
 
 
 class IdentityRecipe:
-    """`semedit train face-identity`: each face is seen by the teacher as it is, and twice by the
-    embedding, once mirrored, shifted and in another light. Their vectors should agree, and so
-    should the cosines of all pairs in a batch.
+    """`semedit train face-identity`: teacher and embedding see the same face, the teacher as it is
+    and the embedding in another light, and should see the same in it: at the end of each of three
+    stages, and as a vector; and so should the cosines of all pairs in a batch.
 
-    The faces never come to an end: most of those in the pool are blended with another, place by
-    place, and half are bent a little, which to the teacher is somebody else again. It sees each
-    face but one way round, which takes half of the time; mirrored views make up for that.
+    In half of each batch a stage goes on from what the teacher saw, not from what the stage before
+    it gives, so that all learn from the first step on. The faces never come to an end: half of
+    those in the pool are blended with another, place by place, half are bent a little, which to
+    the teacher is somebody else again, and all are turned and shifted.
     """
 
     name = NAME
@@ -107,28 +107,26 @@ class IdentityRecipe:
     def __init__(
         self,
         device: str = "cpu",
-        batch_size: int = 24,  # faces; the embedding sees each twice
-        rate: float = 1e-3,
+        batch_size: int = 32,
+        rate: float = 2e-3,
         data: str | Path | None = None,
         count: int = 1_800,
     ) -> None:
         self.teacher = MobileFaceNet("a", device)  # first: what is missing shows before the wait
         self.device, self.batch_size = device, batch_size
         self.settings = {"faces": count}
-        network = FaceIdentity()
-        network.encoder.load_state_dict(face_parser().encoder.state_dict())
-        network = network.to(device, memory_format=torch.channels_last)
+        network = FaceIdentity().to(device, memory_format=torch.channels_last)
         self.networks: dict[str, nn.Module] = {"identity": network}
-        fresh = (network.narrow, network.refine, network.widen, network.places, network.out)
-        groups = [
-            {"params": network.encoder.parameters(), "lr": rate / 2},
-            {"params": [p for part in fresh for p in part.parameters()], "lr": rate},
-        ]
-        self.optimisers = {"identity": torch.optim.AdamW(groups, weight_decay=1e-2)}
+        self.optimisers = {
+            "identity": torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2)
+        }
         self.losses = {"identity": self.loss}
         self.faces = pool(count, 0, device, data)
-        self.held = middle(unpack(pool(HELD, EVALUATION_SEED, device, data)[:HELD]))
-        self.held_teacher = torch.cat([self.teacher(x.to(device)) for x in self.held.split(64)])
+        self.held = middle(unpack(pool(HELD, EVALUATION_SEED, device, data)[:HELD])).to(device)
+        parts = [self.teacher.explain(x)[0] for x in self.held.split(64)]
+        # each stage is taught maps of unit size
+        self.sizes = [torch.cat(maps).std().item() for maps in zip(*parts, strict=True)]
+        self.held_teacher = torch.cat([self.teacher(x) for x in self.held.split(64)])
 
     def rate(self, progress: float) -> float:
         return min(1.0, 50 * progress + 0.02) * (1 - progress) ** 0.9
@@ -138,22 +136,33 @@ class IdentityRecipe:
         chosen = torch.randint(len(self.faces), (2, self.batch_size), generator=rng)
         first, second = unpack(self.faces[chosen])
         faces = bend(blend(first, second, rng), rng)
-        views = torch.cat([faces, faces.flip(-1)])
-        moves = warps.random_affine(len(views), rng, (0.92, 1.09), 7, 0.05)
-        grid = F.affine_grid(moves, [len(views), 3, SIDE, SIDE], align_corners=False)
-        views = F.grid_sample(views, grid * (SIDE / views.shape[-1]), align_corners=False)
-        views = warps.random_blur(views, rng, (36, 48, 64, 80), 0.3)
-        views = warps.random_noise(warps.random_colour(views, rng), rng)
+        mirrored = (torch.rand(self.batch_size, generator=rng) < 0.5).view(-1, 1, 1, 1)
+        faces = torch.where(mirrored, faces.flip(-1), faces)
+        moves = warps.random_affine(len(faces), rng, (0.92, 1.09), 7, 0.05)
+        grid = F.affine_grid(moves, [len(faces), 3, SIDE, SIDE], align_corners=False)
+        faces = F.grid_sample(faces, grid * (SIDE / faces.shape[-1]), align_corners=False)
+        views = warps.random_blur(faces, rng, (36, 48, 64, 80), 0.2)
+        views = warps.random_noise(warps.random_colour(views, rng, 0.25), rng, 0.04)
         layout = {"memory_format": torch.channels_last}
-        return {"face": middle(faces).contiguous(**layout), "view": views.contiguous(**layout)}
+        return {"face": faces.contiguous(**layout), "view": views.contiguous(**layout)}
 
     def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        wanted = self.teacher(batch["face"], mirrored=False).repeat(2, 1)  # (2B, D)
-        found = self.networks["identity"](batch["view"])
+        goals, wanted = self.teacher.explain(batch["face"])
+        network, x = self.networks["identity"], batch["view"]
+        led = len(x) // 2  # so many go on from what the teacher saw
+        hints = []
+        for i, (goal, size) in enumerate(zip(goals, self.sizes, strict=True)):
+            goal, x = goal / size, network.stage(i, x)
+            hints.append(relative(x.float(), goal.float()))
+            x = torch.cat([goal[:led].to(x), x[led:]])
+        found = network.vectors(x)
         with full_precision(found.device):
-            apart = 1 - (found * wanted).sum(1).mean()
+            cosines = (found * wanted).sum(1)
             pairs = (found @ found.T - wanted @ wanted.T).pow(2).mean()
-        return apart + PAIRS * pairs, {"cosine": 1 - apart.item(), "pairs": pairs.item()}
+        terms = {"cosine": cosines[led:].mean(), "led": cosines[:led].mean(), "pairs": pairs}
+        terms |= {f"stage{i}": hint for i, hint in enumerate(hints, 1)}
+        loss = 1 - cosines.mean() + PAIRS * pairs + sum(hints)
+        return loss, {name: value.item() for name, value in terms.items()}
 
     def preview(self, networks: dict[str, nn.Module]) -> Tensor:
         """Faces as the teacher sees them, and below each how the embedding sees it."""
@@ -164,8 +173,8 @@ class IdentityRecipe:
     def evaluate(self, networks: dict[str, nn.Module]) -> dict[str, float]:
         """On held-out faces: the mean cosine to the teacher's vectors, and how far the cosines of
         pairs are off (root mean square)."""
-        faces = self.held.to(self.device)
-        parts = [networks["identity"](torch.cat([x, x.flip(-1)])) for x in faces.split(64)]
+        network = networks["identity"]
+        parts = [network(torch.cat([x, x.flip(-1)])) for x in self.held.split(64)]
         found = torch.cat([F.normalize(sum(x.chunk(2)), dim=1) for x in parts])
         off = found @ found.T - self.held_teacher @ self.held_teacher.T
         cosine = (found * self.held_teacher).sum(1).mean()
@@ -175,12 +184,18 @@ class IdentityRecipe:
         networks["identity"].save_pretrained(folder / self.name)
 
 
+def relative(found: Tensor, goal: Tensor) -> Tensor:
+    """Mean squared error of maps (B, C, h, w), each channel measured by how much it varies."""
+    varies = goal.var((0, 2, 3), keepdim=True)
+    return ((found - goal).pow(2) / (varies + 0.1 * varies.mean())).mean()
+
+
 def middle(faces: Tensor) -> Tensor:
     """Stored faces without their margin, as the teacher sees them."""
     return faces[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
-def blend(first: Tensor, second: Tensor, rng: Generator, share: float = 0.7) -> Tensor:
+def blend(first: Tensor, second: Tensor, rng: Generator, share: float = 0.5) -> Tensor:
     """Faces (B, 3, S, S), a share of them mixed with another by weights that vary over the face."""
     weight = warps.uniform(9 * len(first), -0.5, 1.5, rng).view(-1, 1, 3, 3)
     weight = weight * (torch.rand(len(first), generator=rng) < share).view(-1, 1, 1, 1)
