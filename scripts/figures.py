@@ -11,14 +11,17 @@ from torch import Generator, Tensor
 
 from semedit_lite.data.faces import EVALUATION_SEED, face_generator, faces
 from semedit_lite.evaluation.painting import paint_all
+from semedit_lite.evaluation.perceptual import pairs
 from semedit_lite.hub import BUNDLED
 from semedit_lite.images import resize
 from semedit_lite.labels import FACE
+from semedit_lite.models.perceptual import PerceptualDistance
 from semedit_lite.models.spade import GauGAN, draw_style
 from semedit_lite.training import log
 from semedit_lite.training.trainer import save_grid
 
 PAINTERS = ("spade-faces-64", "spade-faces-128")
+EDITED = 1_005_002  # evaluation seed whose edits are shown; of 256 pixels, shown at 128
 SAMPLES = 64  # of a painter, in random styles
 
 
@@ -39,6 +42,17 @@ def curves(name: str) -> None:
     """The training log of a bundled network as curves."""
     folder = BUNDLED / name
     log.plot(log.read(folder / "log.jsonl"), folder / "curves.png")
+
+
+@torch.no_grad()
+def distance_edits() -> None:
+    """A face and ten edits of it, the nearest first."""
+    distance = PerceptualDistance.from_pretrained("face-distance")
+    edits = list(pairs(EDITED))
+    edits.sort(key=lambda pair: distance(*pair[1:]).item())
+    sheet = torch.cat([edits[0][1], *(after for _, _, after in edits)])
+    save_grid(resize(sheet, 128), BUNDLED / "face-distance" / "edits.jpg", columns=6)
+    print(", ".join(f"{distance(*pair[1:]).item():.3f}" for pair in edits))
 
 
 @torch.no_grad()
@@ -81,6 +95,8 @@ def painter_samples(name: str) -> None:
 FIGURES = {
     "parser-faces": parser_faces,
     "parser-curves": lambda: curves("face-parser"),
+    "distance-edits": distance_edits,
+    "identity-curves": lambda: curves("face-identity"),
     "heads": heads,
     "head-curves": lambda: curves("mobilestylegan-ffhq"),
 }

@@ -75,6 +75,10 @@ def scores_table(scores: dict[str, Any]) -> str:
         return _painter_tables(scores)
     if "finders" in scores:
         return _finder_tables(scores)
+    if "verification" in scores:
+        return _identity_table(scores)
+    if "lpips_agreement" in scores:
+        return _distance_table(scores)
     return _generator_tables(scores)
 
 
@@ -187,6 +191,37 @@ def photos_table(found: dict[str, Any]) -> str:
     )
 
 
+def _identity_table(scores: dict[str, Any]) -> str:
+    rows: Rows = {
+        name.replace("_", " "): {
+            "area under ROC": found["auc"],
+            "accuracy": found["accuracy"],
+            "at the threshold": found["threshold"],
+            "mean cosine, same person": found["cosine_same"],
+            "different people": found["cosine_different"],
+        }
+        for name, found in scores["verification"].items()
+    }
+    title = f"{scores['photos']} photos of {scores['people']} people: {scores['pairs_same']} pairs"
+    title += f" of one person, {scores['pairs_different']:,} of two"
+    return markdown(rows, title)
+
+
+def _distance_table(scores: dict[str, Any]) -> str:
+    groups = {key: value for key, value in scores["lpips_agreement"].items() if key != "faces"}
+    rows: Rows = {
+        name: {
+            "pairs": found["pairs"],
+            "Spearman": found["spearman"],
+            "Pearson": found["pearson"],
+            "mean LPIPS": found["lpips"],
+            "mean of ours": found["ours"],
+        }
+        for name, found in groups.items()
+    }
+    return markdown(rows, f"{scores['lpips_agreement']['faces']} evaluation seeds, edit or size")
+
+
 def conversion_table(found: dict[str, Any]) -> str:
     """What the check of a conversion wrote -> a table for the card."""
     rows = {
@@ -252,6 +287,13 @@ def summary(scores: dict[str, dict[str, Any]]) -> str:
             pictures = sum(one["pictures"] for one in groups["alarms"].values())
             text = f"recall {number(seen[0])} on head shots, {number(seen[1])} on collages; "
             text += f"{alarms} false alarms in {pictures} pictures without a face"
+        elif "verification" in found:
+            ours, *others = found["verification"].items()
+            text = f"area under ROC {number(ours[1]['auc'])} on pairs of {found['photos']} photos; "
+            text += ", ".join(f"{n.replace('_', ' ')} {number(v['auc'])}" for n, v in others)
+        elif "lpips_agreement" in found:
+            every = found["lpips_agreement"]["all"]
+            text = f"Spearman {number(every['spearman'])} with LPIPS on {every['pairs']:,} pairs"
         else:
             early = found["one_style"]["psnr_256"]["mean"]
             text = f"256² to the reduced 1024² picture: {early:.1f} dB"

@@ -6,9 +6,11 @@ from pathlib import Path
 from semedit_lite.errors import InputError
 from semedit_lite.hub import digest, find, network, write_beside
 from semedit_lite.models.finder import FaceFinder
+from semedit_lite.models.identity import FaceIdentity
 from semedit_lite.models.layers import Painter
 from semedit_lite.models.mobilestylegan import MobileStyleGAN
 from semedit_lite.models.parser import FaceParser
+from semedit_lite.models.perceptual import PerceptualDistance
 
 
 def evaluate(
@@ -38,6 +40,14 @@ def evaluate(
             from semedit_lite.evaluation.finding import score_finder
 
             result = score_finder(model)
+        case FaceIdentity():
+            from semedit_lite.evaluation.identity import score_identity
+
+            result = score_identity(model)
+        case PerceptualDistance():
+            from semedit_lite.evaluation.perceptual import score_distance
+
+            result = score_distance(model, count or 40)
         case Painter():
             from semedit_lite.evaluation.painting import score_painter
 

@@ -27,6 +27,10 @@ class Frame(NamedTuple):
         a, b = self.a / size, self.b
         return torch.tensor([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]]).double()
 
+    def within(self, outer: "Frame") -> "Frame":
+        """This frame, given in the coordinates of the square `outer`, in the picture's."""
+        return Frame(outer.a * self.a, outer.a * self.b + outer.b)
+
     @classmethod
     def square(cls, centre: complex, side: float, degrees: float = 0.0) -> "Frame":
         a = side * np.exp(1j * np.radians(degrees))
