@@ -105,6 +105,15 @@ def find(device: str) -> Callable[[], Any]:
     return lambda: find_faces(photo, finder)
 
 
+def who(device: str) -> Callable[[], Any]:
+    """A face of 256 pixels, its points known, becomes an embedding."""
+    from semedit_lite.faces.identity import embed, face_identity
+
+    network, image = face_identity(device), torch.rand(1, 3, 256, 256, device=device) * 2 - 1
+    points = torch.tensor([[[97.0, 122], [159, 122], [128, 163], [99, 186], [157, 186]]])
+    return lambda: embed(image, points.to(device), network).cpu()
+
+
 def open_photo(device: str) -> Callable[[], Any]:
     """The file of a photo of 12 megapixels becomes what the painter's canvas shows."""
     from semedit_lite.editing.paint import PaintEditor
@@ -206,6 +215,7 @@ MEASUREMENTS = {
     "paint-128": Measurement("Paint, 128²: layout to picture", paint(128), aim=150),
     "parse-256": Measurement("Parser, 256²: picture to layout", parse_face, aim=60),
     "find-640": Measurement("Face finder, a photo of 640 pixels", find, aim=80),
+    "identity": Measurement("Identity of a face", who, aim=40),
     "open-photo": Measurement(
         "Photo of 12 megapixels: file to layout on the canvas", open_photo, aim=800
     ),

@@ -139,6 +139,11 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--seed", type=_seed, help="of a random style (the face's own)")
     shared(own, output="the whole photo: PNG, which keeps every other pixel, or JPEG")
 
+    own = add(commands, "identity", verbs.identity)
+    own.add_argument("source", type=Path, metavar="A", help="a photo")
+    own.add_argument("other", type=Path, metavar="B", help="another photo")
+    shared(own)
+
     own = commands.add_parser("data", help="Data sets kept on disk.").add_subparsers(
         required=True, metavar="WHAT"
     )

@@ -172,6 +172,29 @@ def repaint(arguments: argparse.Namespace) -> None:
     print(json.dumps(result.scores))
 
 
+def identity(arguments: argparse.Namespace) -> None:
+    """How alike the largest faces of two photos are, as JSON."""
+    import json
+
+    import torch
+
+    from semedit_lite.faces.detect import face_finder, find_faces
+    from semedit_lite.faces.identity import embed, face_identity, similarity
+    from semedit_lite.images import load_photo, to_tensor
+
+    device, embeddings = arguments.device, []
+    for source in (arguments.source, arguments.other):
+        photo = load_photo(source)
+        faces = find_faces(photo, face_finder(device))
+        if not faces:
+            raise InputError(f"No face was found in '{source}'; choose a head shot.")
+        points = torch.tensor([faces[0].landmarks])  # (1, 5, 2)
+        image = to_tensor(photo).to(device)
+        with torch.no_grad():
+            embeddings.append(embed(image, points.to(device), face_identity(device)))
+    print(json.dumps({"similarity": round(similarity(*embeddings).item(), 4)}))
+
+
 def data_faces(arguments: argparse.Namespace) -> None:
     """Fills the cache of generated faces that trainings read."""
     from semedit_lite.data.faces import bank

@@ -164,3 +164,17 @@ def test_repaint_refuses_other_layouts_and_its_own_photo_as_output(photo, tmp_pa
     assert "would be overwritten" in capsys.readouterr().err
     assert run("repaint", photo, tmp_path / "good.png", "-o", tmp_path / "out.tiff") == 2
     assert "end in .png or .jpg" in capsys.readouterr().err
+
+
+def test_identity_is_high_for_one_face_and_low_for_two(group, tmp_path, capsys):
+    for name, (left, top, side) in zip("ab", PLACES, strict=True):
+        group.crop((left, top, left + side, top + side)).save(tmp_path / f"{name}.png")
+    group.crop((20, 40, 300, 320)).rotate(8).save(tmp_path / "again.png")
+    found = {}
+    for other in ("again", "b"):
+        assert run("identity", tmp_path / "a.png", tmp_path / f"{other}.png") == 0
+        found[other] = listed(capsys)["similarity"]
+    assert found["again"] > 0.6 > found["b"] + 0.2
+    Image.new("RGB", (90, 60), "white").save(tmp_path / "blank.png")
+    assert run("identity", tmp_path / "a.png", tmp_path / "blank.png") == 2
+    assert "No face was found in" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import torch
 from PIL import Image
@@ -22,8 +23,9 @@ from semedit_lite.editing.document import Document, History
 from semedit_lite.editing.scorecard import scorecard
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import NoFaceError, align
-from semedit_lite.faces.detect import Face
+from semedit_lite.faces.detect import Face, face_finder, face_points
 from semedit_lite.faces.frames import Frame
+from semedit_lite.faces.identity import embed, face_identity, similarity
 from semedit_lite.faces.parse import parse
 from semedit_lite.images import Source, load_photo, resize, resize_layout, to_tensor
 from semedit_lite.labels import FACE, IGNORE
@@ -95,6 +97,8 @@ class PaintEditor:
         if not isinstance(self.model, Painter):
             raise InputError(f"'{model}' paints no layouts; choose other weights.")
         self._weights = _digest(model)
+        # Of documents that were opened: the points of the face (None if there is none), who it is.
+        self._known: WeakKeyDictionary[Document, tuple] = WeakKeyDictionary()
 
     @cached_property
     def parser(self) -> FaceParser:
@@ -135,18 +139,33 @@ class PaintEditor:
         layout = self._checked(operation.layout, opened)
         mask = changed(opened.layout, layout)
         if operation.composite and not mask.any():
-            image, found = opened.image, opened.layout  # nothing to do for a network
+            image, found, same = opened.image, opened.layout, 1.0  # nothing to do for a network
         else:
             image = self._painted(layout, mask, operation, opened)
             found = parse(image.to(self.device), parser=self.parser).cpu()
+            same = self._likeness(opened, image)
         seconds = time.perf_counter() - start
         return Document(
             image,
             layout,
             self._record(operation),
             parent=document,
-            scores=scorecard(opened.image, image, layout, found, mask, seconds),
+            scores=scorecard(opened.image, image, layout, found, mask, seconds, identity=same),
         )
+
+    def _likeness(self, opened: Document, image: Tensor) -> float | None:
+        """How far an edit of a document left the person: the cosine of the two embeddings."""
+        if opened not in self._known:
+            before = opened.image.to(self.device)
+            points = face_points(before, face_finder(self.device))
+            seen = None if points is None else embed(before, points, face_identity(self.device))
+            self._known[opened] = points, seen
+        points, before = self._known[opened]
+        if points is None:
+            return None
+        # The points of the opened face: an edit that moves them shows in the cosine.
+        after = embed(image.to(self.device), points, face_identity(self.device))
+        return similarity(before, after).item()
 
     def made(self, history: History, operation: Repaint) -> tuple[Document, ...]:
         """The steps of a history that show what `apply` would make: what was painted in between

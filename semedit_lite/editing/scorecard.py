@@ -19,6 +19,7 @@ def scorecard(
     mask: Tensor,
     seconds: float,
     labels: LabelSet = FACE,
+    identity: float | None = None,
 ) -> dict[str, Any]:
     """Figures of one edit, ready for JSON.
 
@@ -27,8 +28,8 @@ def scorecard(
 
     "classes" gives for each class asked for in the region the intersection over union with what
     was found there, 0 to 1; "change_inside" and "change_outside" are mean absolute differences of
-    the two images in levels of 255 (None where there are no such pixels). How far the person
-    stayed the same is not scored: that takes an identity network, and none is bundled.
+    the two images in levels of 255 (None where there are no such pixels); "identity" is how far
+    the person stayed the same, a cosine (None where no face is seen).
     """
     classes = {}
     for k in asked[mask].unique().tolist():
@@ -41,6 +42,7 @@ def scorecard(
         "classes": classes,
         "change_inside": _mean(change[mask]),
         "change_outside": _mean(change[~mask]),
+        "identity": None if identity is None else round(identity, 4),
         "seconds": round(seconds, 3),
     }
 
