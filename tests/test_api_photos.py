@@ -52,12 +52,12 @@ def shows(picture, place, group):
 
 
 def test_the_largest_is_opened_and_another_may_be_chosen(client, group):
-    _, before, _, _, choice, _ = opened(client, group)
+    _, before, _, _, choice = opened(client, group)
     assert shows(before, PLACES[0], group) > 0.6 > shows(before, PLACES[1], group)
     offered = json.loads(choice)
     assert offered["size"] == [600, 340]
     assert len(offered["faces"]) == 2
-    _, before, result, scores, choice, _ = choose(client, {"face": 1})
+    _, before, result, scores, choice = choose(client, {"face": 1})
     assert shows(before, PLACES[1], group) > 0.6 > shows(before, PLACES[0], group)
     assert choice == ""
     assert scores["classes"] == {}
@@ -80,7 +80,7 @@ def test_where_no_face_is_found_the_square_remains(client, group, tmp_path):
 
 def test_cancelling_leaves_all_as_it_was(client, group):
     canvas, *_ = opened(client, group)
-    shown, *_, choice, _ = choose(client, {"cancel": True})
+    _, shown, *_, choice = choose(client, {"cancel": True})
     assert shown == SKIPPED
     assert choice == ""
     assert client.predict(canvas, api_name="/paint")[0] != SKIPPED
