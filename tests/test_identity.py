@@ -260,9 +260,10 @@ def test_a_batch_depends_on_its_step_alone(recipe):
     assert not torch.equal(one["face"], other["face"])
 
 
-def test_a_view_is_its_face_in_another_light(recipe, monkeypatch):
-    batch = recipe.batch(0)
-    assert not torch.allclose(batch["view"], batch["face"], atol=0.02)
+def test_a_view_is_its_face_at_times_in_another_light(recipe, monkeypatch):
+    faces, views = ([recipe.batch(step)[key] for step in range(6)] for key in ("face", "view"))
+    other = (torch.cat(views) - torch.cat(faces)).abs().flatten(1).amax(1) > 0
+    assert 0 < other.sum() < len(other)
     for light in ("random_blur", "random_noise", "random_colour"):
         monkeypatch.setattr(recipe_module.warps, light, lambda x, *_: x)
     batch = recipe.batch(0)
@@ -281,7 +282,7 @@ def test_it_learns_a_batch_and_is_exported(recipe, tmp_path):
         losses.append(loss.item())
         rows.append(terms)
     assert losses[-1] < 0.8 * losses[0]
-    assert set(terms) == {"cosine", "led", "pairs", "stage1", "stage2", "stage3"}
+    assert set(terms) == {"cosine", "pairs", "stage1", "stage2", "stage3"}
     for stage in ("stage1", "stage2", "stage3"):
         assert rows[-1][stage] < rows[0][stage]
     assert rows[-1]["cosine"] > rows[0]["cosine"]
@@ -296,16 +297,21 @@ def test_it_learns_a_batch_and_is_exported(recipe, tmp_path):
 
 
 def test_stages_that_are_led_start_from_what_the_teacher_saw(recipe):
-    """Half of the batch reaches the last stage by the teacher's maps, whatever the first gives."""
+    """With all led, what the first stage gives is of no account to the others."""
     batch = recipe.batch(0)
+    assert batch["led"] == 2
+    assert recipe.batch(recipe_module.LED)["led"] == 0
     network = recipe.networks["identity"].eval()
+    found = {}
     with torch.no_grad():
-        _, before = recipe.loss(batch)
-        for weight in network.stages[0].parameters():
-            weight.zero_()
-        _, after = recipe.loss(batch)
-    assert after["led"] == pytest.approx(before["led"], abs=1e-6)
-    assert after["stage1"] != pytest.approx(before["stage1"], abs=0.01)
+        for stage in ("whole", "broken"):
+            for led in (0, 4):
+                found[stage, led] = recipe.loss(batch | {"led": torch.tensor(led)})[1]
+            for weight in network.stages[0].parameters():
+                weight.zero_()
+    assert found["whole", 4]["stage3"] == found["broken", 4]["stage3"]
+    assert found["whole", 0]["stage3"] != found["broken", 0]["stage3"]
+    assert found["whole", 4]["stage1"] != found["broken", 4]["stage1"]
 
 
 def test_maps_are_measured_by_how_much_they_vary():
