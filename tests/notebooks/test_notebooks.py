@@ -33,7 +33,7 @@ EXERCISES = [(p, i) for p in NOTEBOOKS for i in range(len(sources(p, "exercise")
 
 
 def test_all_are_there():
-    assert {"00_tour", "01_data", "03_spade"} <= {path.stem for path in NOTEBOOKS}
+    assert {"00_tour", "01_data", "02_photos", "03_spade"} <= {path.stem for path in NOTEBOOKS}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
