@@ -112,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         default=False,
         help="cut the face out first, as `paint` wants it; else the layout fits the whole photo",
     )
+    chosen(own)
     shared(own, output="palette PNG whose pixel values are class ids, or a folder of them")
 
     own = add(commands, "paint", verbs.paint)

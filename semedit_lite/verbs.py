@@ -60,7 +60,7 @@ def parse(arguments: argparse.Namespace) -> int:
     def work(source: Path, target: Path) -> None:
         photo = load_photo(source)
         if arguments.align:
-            layout = align(photo, parser, side).layout
+            layout = align(photo, parser, side, _chosen(photo, arguments.face)).layout
         else:
             scale = side / max(photo.size)
             width, height = (max(1, round(length * scale)) for length in photo.size)

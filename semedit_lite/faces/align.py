@@ -141,8 +141,8 @@ def filled(layout: np.ndarray) -> float:
 
 
 def cut_photo(photo: Image.Image, frame: Frame, size: int) -> Tensor:
-    """The frame's part of an RGB photo as (1, 3, size, size); of a large photo only this part is
-    made a tensor, and reduced first."""
+    """The frame's part of an RGB photo as (1, 3, size, size), on the grid of 8 bits; of a large
+    photo only this part is made a tensor, and reduced first."""
     corners = frame.a * np.array([0, 1, 1j, 1 + 1j]) + frame.b
     low = complex(corners.real.min(), corners.imag.min())
     high = complex(corners.real.max(), corners.imag.max())
@@ -158,7 +158,7 @@ def cut_photo(photo: Image.Image, frame: Frame, size: int) -> Tensor:
     if factor > 1:
         part = part.reduce(factor)
     inside = Frame(frame.a / factor, (frame.b - complex(left, top)) / factor)
-    return cut(to_tensor(part), inside, size)
+    return to_tensor(to_pil(cut(to_tensor(part), inside, size)))  # as a file would hold it
 
 
 def _parse(crops: Tensor, parser: FaceParser) -> Tensor:
