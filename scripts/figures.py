@@ -7,13 +7,16 @@ import argparse
 from functools import partial
 
 import torch
+from PIL import ImageDraw
 from torch import Generator, Tensor
 
 from semedit_lite.data.faces import EVALUATION_SEED, face_generator, faces
+from semedit_lite.data.textures import textures
 from semedit_lite.evaluation.painting import paint_all
 from semedit_lite.evaluation.perceptual import pairs
+from semedit_lite.faces.detect import find_faces
 from semedit_lite.hub import BUNDLED
-from semedit_lite.images import resize
+from semedit_lite.images import resize, to_pil
 from semedit_lite.labels import FACE
 from semedit_lite.models.perceptual import PerceptualDistance
 from semedit_lite.models.spade import GauGAN, draw_style
@@ -42,6 +45,22 @@ def curves(name: str) -> None:
     """The training log of a bundled network as curves."""
     folder = BUNDLED / name
     log.plot(log.read(folder / "log.jsonl"), folder / "curves.png")
+
+
+def finder_faces() -> None:
+    """Six evaluation faces of all sizes on a texture, and what the finder makes of it."""
+    page = to_pil(textures(1, 128, Generator().manual_seed(3))[0]).resize((960, 640))
+    heads, _ = samples(6, 256)
+    for k, (head, side) in enumerate(zip(heads, (300, 220, 160, 110, 250, 70), strict=True)):
+        turned = to_pil(head).resize((side, side)).rotate((0, 12, -20, 5, 30, 0)[k], expand=True)
+        page.paste(turned, (20 + k % 3 * 310, 10 + k // 3 * 310))
+    draw = ImageDraw.Draw(page)
+    for face in find_faces(page):
+        draw.rectangle(face.box, outline="white", width=3)
+        for x, y in face.landmarks:
+            draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill="lime")
+        draw.text((face.box[0] + 6, face.box[1] + 4), f"{face.score:.3f}", fill="white")
+    page.save(BUNDLED / "face-finder" / "faces.jpg", quality=88)
 
 
 @torch.no_grad()
@@ -95,6 +114,8 @@ def painter_samples(name: str) -> None:
 FIGURES = {
     "parser-faces": parser_faces,
     "parser-curves": lambda: curves("face-parser"),
+    "finder-faces": finder_faces,
+    "finder-curves": lambda: curves("face-finder"),
     "distance-edits": distance_edits,
     "identity-curves": lambda: curves("face-identity"),
     "heads": heads,

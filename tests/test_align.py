@@ -10,16 +10,10 @@ from torch import nn
 
 from semedit_lite import hub
 from semedit_lite.errors import InputError
-from semedit_lite.faces.align import (
-    TEMPLATE,
-    Alignment,
-    NoFaceError,
-    align,
-    filled,
-    framing,
-)
+from semedit_lite.faces.align import Alignment, NoFaceError, align
 from semedit_lite.faces.detect import Face
 from semedit_lite.faces.frames import Frame, cut, warp
+from semedit_lite.faces.framing import TEMPLATE, filled, framing
 from semedit_lite.images import to_pil, to_tensor
 from semedit_lite.labels import FACE
 from semedit_lite.models.parser import FaceParser

@@ -8,8 +8,9 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from semedit_lite import hub
 from semedit_lite.errors import InputError
-from semedit_lite.faces.align import NoFaceError, align, framing
+from semedit_lite.faces.align import NoFaceError, align
 from semedit_lite.faces.detect import find_faces
+from semedit_lite.faces.framing import framing
 from semedit_lite.images import to_pil
 from semedit_lite.labels import FACE
 from semedit_lite.photo import read_photo

@@ -1,8 +1,5 @@
-"""A face in a photo, turned, scaled and cut out to the generator's framing, and laid back.
-
-The framing is that of FFHQ (Karras et al. 2018, arXiv 1812.04948, appendix A): upright, the face in
-the middle, so large that its eyes and mouth lie where they do in generated faces. Beyond the
-photo's border the crop mirrors it, blurred, as there.
+"""A face in a photo, turned, scaled and cut out to the generator's framing (`framing.py`), and laid
+back. Beyond the photo's border the crop mirrors it, blurred, as in FFHQ.
 """
 
 from dataclasses import dataclass
@@ -15,26 +12,12 @@ from torch import Tensor
 from semedit_lite.errors import InputError
 from semedit_lite.faces.detect import Face, find_faces
 from semedit_lite.faces.frames import Frame, cut, warp
+from semedit_lite.faces.framing import FILLED, filled, framing
 from semedit_lite.faces.parse import parse
 from semedit_lite.images import load_photo, to_pil, to_tensor
-from semedit_lite.labels import FACE
 from semedit_lite.models.finder import FaceFinder
 from semedit_lite.models.parser import FaceParser
 from semedit_lite.photo import Photo
-
-# Mean points of generated faces in the unit square: `python -m semedit_lite.faces.template 3500`.
-TEMPLATE = {
-    "l_eye": 0.6211 + 0.4757j,
-    "r_eye": 0.3789 + 0.4757j,
-    "nose": 0.5 + 0.6364j,
-    "mouth": 0.5 + 0.7271j,
-}
-EYES, APART = (TEMPLATE["l_eye"] + TEMPLATE["r_eye"]) / 2, 0.2422
-PIVOT = 0.1  # of the way from the eyes to the mouth: what FFHQ centres
-
-# Within this oval an aligned face is all face: eyes, nose, mouth and skin.
-OVAL_CENTRE, OVAL_RADII = 0.5 + 0.6j, (0.18, 0.22)
-FILLED = 0.5  # a photo of a building that the finder fell for has .2 or less
 
 NO_FACE = (
     "No face was found in this picture; choose a head shot that shows both eyes, nose and mouth, "
@@ -115,29 +98,6 @@ def align(
         if filled(layout[0].numpy()) > FILLED:
             return Alignment(crop, layout, frame.matrix(size))
     raise NoFaceError(NO_FACE)
-
-
-def framing(points: np.ndarray) -> Frame:
-    """The square of a face in the generator's framing, from its five points (complex).
-
-    The turn is that of FFHQ, from the eyes' line and the line down to the mouth. The size is the
-    mean of what their two lengths say: faces turned aside keep the second.
-    """
-    eyes, mouth = (points[0] + points[1]) / 2, (points[3] + points[4]) / 2
-    across, down = points[1] - points[0], mouth - eyes
-    side = (abs(across) / APART + abs(down) / abs(TEMPLATE["mouth"] - EYES)) / 2
-    level = across - 1j * down
-    a = side * (level / abs(level) if level else 1.0)
-    middle = EYES + PIVOT * (TEMPLATE["mouth"] - EYES)
-    return Frame(complex(a), complex(eyes + PIVOT * down - a * middle))
-
-
-def filled(layout: np.ndarray) -> float:
-    """How much of the oval around eyes, nose and mouth is face in a layout (S, S), 0 to 1."""
-    at = (np.arange(layout.shape[0]) + 0.5) / layout.shape[0]
-    z = at[None, :] + 1j * at[:, None] - OVAL_CENTRE
-    oval = (z.real / OVAL_RADII[0]) ** 2 + (z.imag / OVAL_RADII[1]) ** 2 < 1
-    return float(np.isin(layout, FACE.groups["face"])[oval].mean())
 
 
 def cut_photo(photo: Image.Image, frame: Frame, size: int) -> Tensor:

@@ -5,7 +5,7 @@ for face in find_faces(load_photo("group.jpg")):
 
 The finder is ours (`models/finder.py`), trained on generated faces. It looks at a pyramid of
 reduced photos; what it proposes is looked at closely, twice: the second time in a square that the
-first look has centred and levelled. Where a photo as it is shows no face for sure, it is turned.
+first look has centred and levelled. Where a photo as it is shows no face, it is turned.
 
 Points are continuous (x, y), y downwards: pixel i covers [i, i + 1). In calculations they are
 complex numbers x + iy (`faces/frames.py`).
@@ -21,18 +21,22 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from semedit_lite.faces.frames import Frame, Pyramid, fit
+from semedit_lite.faces.framing import ENOUGH, agreed, framing
+from semedit_lite.faces.parse import SIDE, parse
 from semedit_lite.images import load_photo, to_tensor
 from semedit_lite.models.finder import CLOSE, ROOM, STRIDE, UNIT, FaceFinder
+from semedit_lite.models.parser import FaceParser
 
 NAME = "face-finder"
 SEEN = 1024  # longer side of the reduced photo, in which faces are looked at closely
 SEARCHED = (384, 192, 96, 48)  # longer sides of the pyramid, in which they are searched
 PROPOSED, MOST = 0.1, 24  # first-stage score from which a place is looked at, and how many of them
-FOUND, SURE = 0.8, 0.97  # second-stage scores of a face, and of one that needs no other turn
+FOUND = 0.8  # second-stage score of a face
+CERTAIN = 0.9995  # second-stage score of a face that the parser need not see
 SAME, INSIDE = 0.4, 0.7  # overlap (IoU) of boxes that are one face; share of one within another
 CUT_OFF = 1  # percent of the pixels that may become black, and white
 LONGEST = 8  # the sides of a photo may differ that much
-TURNS = (45, -45, 90, -90, 180)  # degrees, tried unless the photo as it is shows a sure face
+TURNS = (45, -45, 90, -90, 180)  # degrees, tried where the photo as it is shows no face
 
 # Mean points in the square of a face's box: `python -m semedit_lite.faces.template 3500`.
 SHAPE = np.array([-0.189 - 0.1743j, 0.189 - 0.1743j, 0.0763j, -0.1754 + 0.2176j, 0.1754 + 0.2176j])
@@ -63,8 +67,11 @@ def face_finder(device: str = "cpu") -> FaceFinder:
 
 
 @torch.no_grad()
-def find_faces(photo: Image.Image, finder: FaceFinder | None = None) -> list[Face]:
-    """All faces of an upright photo, the largest first; an empty list where there is none.
+def find_faces(
+    photo: Image.Image, finder: FaceFinder | None = None, parser: FaceParser | None = None
+) -> list[Face]:
+    """All faces of an upright photo, the largest first; an empty list where there is none. Of
+    those that the finder is less sure of the parser has to see one, too.
 
     Found are faces from about a twentieth of the photo's longer side. InputError for what is no
     photo (see `load_photo`).
@@ -81,11 +88,29 @@ def find_faces(photo: Image.Image, finder: FaceFinder | None = None) -> list[Fac
     # Dark and pale photos: as light as others are, and grey where those are grey.
     image = Pyramid(to_tensor(ImageOps.autocontrast(photo, CUT_OFF, preserve_tone=True)))
     scale = width / photo.size[0], height / photo.size[1]
-    best = _search(image, finder, 0)
-    if _surest(best) < SURE:
-        turned = max((_search(image, finder, turn) for turn in TURNS), key=_surest)
-        best = turned if _surest(turned) > SURE else best
-    return [_in_photo(score, points, scale) for score, points in best]
+
+    def faces(turn: float) -> list[tuple[float, np.ndarray]]:
+        return [
+            (score, points)
+            for score, points in _search(image, finder, turn)
+            if score > CERTAIN or _parts(image, points, parser) >= ENOUGH
+        ]
+
+    def confirmed(found: list[tuple[float, np.ndarray]]) -> tuple[int, float]:
+        if not found:
+            return 0, 0.0
+        score, points = max(found, key=lambda face: face[0])
+        return _parts(image, points, parser), score
+
+    found = faces(0) or max(map(faces, TURNS), key=confirmed)
+    return [_in_photo(score, points, scale) for score, points in found]
+
+
+def _parts(image: Pyramid, points: np.ndarray, parser: FaceParser | None) -> int:
+    """How many parts of a face the parser sees at these points, 0 to 4."""
+    frame = framing(points)
+    crop = image.sample(Frame(frame.a / SIDE, frame.b), (SIDE, SIDE))
+    return agreed(parse(crop, parser=parser)[0].numpy())
 
 
 @torch.no_grad()
@@ -102,10 +127,6 @@ def face_points(image: Tensor, finder: FaceFinder | None = None) -> Tensor | Non
             return None
         square = posture(points)
     return torch.from_numpy(np.stack([points.real, points.imag], 1))[None].float()
-
-
-def _surest(faces: list[tuple[float, np.ndarray]]) -> float:
-    return max((score for score, _ in faces), default=0.0)
 
 
 def _in_photo(score: float, points: np.ndarray, scale: tuple[float, float]) -> Face:

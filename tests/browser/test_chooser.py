@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semedit_lite.faces.align import TEMPLATE, Frame
+from semedit_lite.faces.frames import Frame
+from semedit_lite.faces.framing import TEMPLATE
 from semedit_lite.ui.chooser import LARGEST, chooser, decode, encode
 
 SIZE = (1500, 1000)  # larger than what is shown of it

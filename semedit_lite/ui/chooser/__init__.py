@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from semedit_lite.errors import InputError
-from semedit_lite.faces.align import TEMPLATE, Frame
+from semedit_lite.faces.frames import Frame
+from semedit_lite.faces.framing import TEMPLATE
 from semedit_lite.ui.component import component, data_url
 
 if TYPE_CHECKING:
