@@ -233,20 +233,24 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         over = image.convert("RGBA")
         under = Image.new("RGBA", over.size, "white")
         rgb = Image.alpha_composite(under, over).convert("RGB")
-        return _to_srgb(rgb, image.info.get("icc_profile"))
+        return through_profile(rgb, image.info.get("icc_profile"))
     if image.mode in ("RGB", "CMYK"):
-        return _to_srgb(image, image.info.get("icc_profile"))
+        return through_profile(image, image.info.get("icc_profile"))
     return image.convert("RGB")
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB or CMYK -> sRGB by the embedded colour profile, where there is a usable one."""
+def through_profile(
+    image: Image.Image, profile: bytes | None, *, back: bool = False
+) -> Image.Image:
+    """RGB or CMYK in an embedded colour profile -> sRGB, or, `back`, sRGB -> RGB in the profile.
+    Without a usable one the numbers are sRGB."""
     if profile:
         try:
-            embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            return ImageCms.profileToProfile(image, embedded, SRGB, outputMode="RGB")
+            ends = [ImageCms.ImageCmsProfile(io.BytesIO(profile)), SRGB]
+            source, target = reversed(ends) if back else ends
+            return ImageCms.profileToProfile(image, source, target, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-            pass  # a broken or foreign profile: the numbers are taken as sRGB, as browsers do
+            pass  # a broken or foreign profile: browsers ignore it as well
     return image.convert("RGB")
 
 

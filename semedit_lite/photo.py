@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image
 
-from semedit_lite.images import SRGB, UPRIGHT, Source, load_photo
+from semedit_lite.images import UPRIGHT, Source, load_photo, through_profile
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two are outside
 
@@ -54,7 +54,7 @@ class Photo:
             stored = INVERSE[upright]
             box = _stored(box, self.size, stored)
             patch, mask = patch.transpose(stored), mask.transpose(stored)
-        patch = _from_srgb(patch, profile)
+        patch = through_profile(patch, profile, back=True)
         result = image.copy()
         result.info = {"icc_profile": profile} if profile else {}
         result.paste(patch, box, mask)  # Pillow leaves pixels alone where the mask is 0
@@ -98,17 +98,6 @@ def _stored(box: Box, size: tuple[int, int], transpose: Image.Transpose) -> Box:
         Image.Transpose.ROTATE_270: (mirrored_y, (left, right)),
     }[transpose]
     return across[0], down[0], across[1], down[1]
-
-
-def _from_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """A picture in sRGB -> in the photo's own profile, where it has a usable one."""
-    if profile:
-        try:
-            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            return ImageCms.profileToProfile(image, SRGB, own, outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-            pass  # as `load_photo` took its numbers
-    return image
 
 
 def _file(image: Image.Image) -> bytes:
