@@ -240,12 +240,15 @@ def test_another_face_begins_another_history(opened, strip):
 
 def test_the_same_person_is_said_where_it_was_scored(opened, strip, monkeypatch):
     scorecard = editing.scorecard
-    monkeypatch.setattr(
-        editing, "scorecard", lambda *arguments: scorecard(*arguments) | {"identity": 0.934}
-    )
+
+    def scored(identity):
+        given = {"identity": identity}
+        return lambda *arguments, **options: scorecard(*arguments, **options) | given
+
+    monkeypatch.setattr(editing, "scorecard", scored(0.934))
     strip.paint("hat", 40, 2)
     assert "Same person: 0.93" in scores(opened)
-    monkeypatch.undo()
+    monkeypatch.setattr(editing, "scorecard", scored(None))
     strip.paint("clothes", 200, 3)
     assert "Same person" not in scores(opened)
 
