@@ -82,7 +82,8 @@ def studio():
     from semedit_lite.ui import app
 
     try:
-        for name in ("spade-faces-64", "face-parser", "mobilestylegan-ffhq"):
+        faces = ("face-finder", "face-identity", "face-parser", "mobilestylegan-ffhq")
+        for name in ("spade-faces-64", *faces):
             hub.find(name)
     except InputError as error:
         pytest.skip(str(error))
