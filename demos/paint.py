@@ -360,7 +360,7 @@ def paint(canvas, style, style_seed, blend, model, session):
 def picture(canvas, style, style_seed, blend, model, session):
     """The picture as a file that carries its provenance; all of an uploaded photo, if blended.
 
-    The photo comes back at most 2048 pixels wide or high.
+    The photo comes back at its full size, with its orientation tag and colour profile.
     """
     step, session = drawn(canvas, style, style_seed, blend, model, session)
     return served(step, whole=blend), session

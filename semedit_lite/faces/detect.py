@@ -86,7 +86,8 @@ def find_faces(
         small = (max(1, round(width / shrink)), max(1, round(height / shrink)))
         photo = photo.resize(small, Image.Resampling.BILINEAR, reducing_gap=2.0)
     # Dark and pale photos: as light as others are, and grey where those are grey.
-    image = Pyramid(to_tensor(ImageOps.autocontrast(photo, CUT_OFF, preserve_tone=True)))
+    light = ImageOps.autocontrast(photo, CUT_OFF, preserve_tone=True)
+    image = Pyramid(to_tensor(light).to(next(finder.parameters()).device))
     scale = width / photo.size[0], height / photo.size[1]
 
     def faces(turn: float) -> list[tuple[float, np.ndarray]]:
@@ -110,7 +111,7 @@ def _parts(image: Pyramid, points: np.ndarray, parser: FaceParser | None) -> int
     """How many parts of a face the parser sees at these points, 0 to 4."""
     frame = framing(points)
     crop = image.sample(Frame(frame.a / SIDE, frame.b), (SIDE, SIDE))
-    return agreed(parse(crop, parser=parser)[0].numpy())
+    return agreed(parse(crop, parser=parser)[0].cpu().numpy())
 
 
 @torch.no_grad()
@@ -185,7 +186,7 @@ def look(
     pixels = [Frame(frame.a / CLOSE, frame.b) for frame in frames]
     crops = torch.cat([image.sample(pixel, (CLOSE, CLOSE)) for pixel in pixels])
     logits, points = finder.closer(crops.contiguous(memory_format=torch.channels_last))
-    unit = torch.view_as_complex(points.double()).numpy()  # (n, 5)
+    unit = torch.view_as_complex(points.double()).cpu().numpy()  # (n, 5)
     return [
         (score, frame.a * five + frame.b)
         for score, frame, five in zip(logits.sigmoid().tolist(), frames, unit, strict=True)
