@@ -84,11 +84,10 @@ def another(seed: int) -> Document:
 
 
 def face(seed: int | None = None) -> Document:
-    """A generated face."""
-    if seed not in (None, FIRST):
-        return another(seed)
+    """A generated face. None before that which a page opens with: it would cover a later one."""
     with arriving:
-        return first()
+        shown = first()
+    return shown if seed in (None, FIRST) else another(seed)
 
 
 desk = Desk(face)
@@ -172,6 +171,7 @@ def example(style, style_seed, blend, model, session, chosen: gr.SelectData):
 def upload(photo, style, style_seed, blend, model, session):
     """The largest face in a photo (PNG, JPEG, WebP, ...; 16 megapixels): as /generate, and, where
     there are several faces, the photo with all of them, of which /choose_face opens another."""
+    face()  # a page that was just opened shows its own first, which would cover this one
     kept, upright = read_photo(photo)
     faces = find_faces(upright)
     if not faces:
@@ -242,6 +242,7 @@ def work(session):
 
 def open_work(file, session):
     """A work that was saved: canvas value, face, result, scorecard, and the settings it had."""
+    face()  # as in `upload`
     history = History.open(file)
     if history.opened.layout.shape[1:] != (SIZE, SIZE):
         raise InputError(f"This work is not {SIZE} pixels wide and high; choose one saved here.")

@@ -1,6 +1,9 @@
 """Photos that are hard or no photos of a face: what can be found is found, all else is refused in
 one sentence. Faces are generated ones."""
 
+from pathlib import Path
+
+import gradio
 import numpy as np
 import pytest
 import torch
@@ -11,7 +14,7 @@ from semedit_lite.errors import InputError
 from semedit_lite.faces.align import NoFaceError, align
 from semedit_lite.faces.detect import find_faces
 from semedit_lite.faces.framing import framing
-from semedit_lite.images import to_pil
+from semedit_lite.images import load_photo, to_pil
 from semedit_lite.labels import FACE
 from semedit_lite.photo import read_photo
 
@@ -82,9 +85,10 @@ def test_tiny_faces(heads):
     page.paste(to_pil(heads[0]["image"]).resize((80, 80)), (500, 300))
     (face,) = find_faces(page)
     assert 30 < face.box[2] - face.box[0] < 75
-    page.paste(WALL, (0, 0, 800, 600))
-    page.paste(to_pil(heads[0]["image"]).resize((10, 10)), (500, 300))
-    assert find_faces(page) == []
+    for side in (10, 26):
+        page = Image.new("RGB", (4 * side, 3 * side), WALL)
+        page.paste(to_pil(heads[0]["image"]).resize((side, side)), (side, side))
+        assert find_faces(page) == []
 
 
 def test_cut_off(photo, parser):
@@ -133,3 +137,10 @@ def test_a_picture_without_a_face_is_refused(parser, kind):
     }  # fmt: skip
     with pytest.raises(NoFaceError, match="No face was found"):
         align(pictures[kind], parser)
+
+
+@pytest.mark.parametrize("name", ["cheetah1.jpg", "lion.jpg"])
+def test_an_animal_has_no_face_to_edit(name):
+    animal = load_photo(Path(gradio.__file__).parent / "media_assets" / "images" / name)
+    for photo in (animal, animal.rotate(180), animal.resize((160, 120))):
+        assert not find_faces(photo)

@@ -34,9 +34,11 @@ PROPOSED, MOST = 0.1, 24  # first-stage score from which a place is looked at, a
 FOUND = 0.8  # second-stage score of a face
 CERTAIN = 0.9995  # second-stage score of a face that the parser need not see
 SAME, INSIDE = 0.4, 0.7  # overlap (IoU) of boxes that are one face; share of one within another
+SMALLEST = 24  # pixels of the photo across a face's box; of smaller ones nothing can be told
 CUT_OFF = 1  # percent of the pixels that may become black, and white
 LONGEST = 8  # the sides of a photo may differ that much
-TURNS = (45, -45, 90, -90, 180)  # degrees, tried where the photo as it is shows no face
+TURNS = (45, -45, 90, -90, 180)  # degrees, tried where the photo as it is shows no face ...
+TURNED = 0.98  # ... and the score of a face there: so many looks find more that is none
 
 # Mean points in the square of a face's box: `python -m semedit_lite.faces.template 3500`.
 SHAPE = np.array([-0.189 - 0.1743j, 0.189 - 0.1743j, 0.0763j, -0.1754 + 0.2176j, 0.1754 + 0.2176j])
@@ -73,8 +75,8 @@ def find_faces(
     """All faces of an upright photo, the largest first; an empty list where there is none. Of
     those that the finder is less sure of the parser has to see one, too.
 
-    Found are faces from about a twentieth of the photo's longer side. InputError for what is no
-    photo (see `load_photo`).
+    Found are faces from about a twentieth of the photo's longer side, and from SMALLEST pixels.
+    InputError for what is no photo (see `load_photo`).
     """
     finder = finder or face_finder()
     photo = load_photo(photo)
@@ -89,12 +91,15 @@ def find_faces(
     light = ImageOps.autocontrast(photo, CUT_OFF, preserve_tone=True)
     image = Pyramid(to_tensor(light).to(next(finder.parameters()).device))
     scale = width / photo.size[0], height / photo.size[1]
+    smallest = SMALLEST / min(scale)
 
     def faces(turn: float) -> list[tuple[float, np.ndarray]]:
         return [
             (score, points)
             for score, points in _search(image, finder, turn)
-            if score > CERTAIN or _parts(image, points, parser) >= ENOUGH
+            if posture(points)[1] >= smallest
+            and score > (TURNED if turn else FOUND)
+            and (score > CERTAIN or _parts(image, points, parser) >= ENOUGH)
         ]
 
     def confirmed(found: list[tuple[float, np.ndarray]]) -> tuple[int, float]:
