@@ -29,12 +29,12 @@ from semedit_lite.evaluation import report
 from semedit_lite.evaluation.frechet import frechet_distance
 from semedit_lite.evaluation.painting import agreement, paint_all, styles
 from semedit_lite.evaluation.run import rounded
-from semedit_lite.evaluation.teachers import MISSING, teachers
 from semedit_lite.hub import write_beside
 from semedit_lite.images import resize_layout
 from semedit_lite.labels import FACE, IGNORE
 from semedit_lite.models.layers import MultiScaleDiscriminator
 from semedit_lite.models.spade import PRESETS, GauGAN, draw_style
+from semedit_lite.teachers import MISSING, teachers
 from semedit_lite.training.perceptual import perceptual_loss
 from semedit_lite.training.recipes.spade import SpadeRecipe
 from semedit_lite.training.trainer import Average, train

@@ -280,6 +280,11 @@ def resize(image: Tensor, size: Size) -> Tensor:
     return F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
 
 
+def reduce(image: Tensor, size: int) -> Tensor:
+    """Averages squares of pixels: (B, C, S, S) -> (B, C, size, size), of which S is a multiple."""
+    return F.avg_pool2d(image, image.shape[-1] // size)
+
+
 def resize_layout(layout: Tensor, size: Size) -> Tensor:
     """Layout (B, H, W) -> (B, *size) long, nearest neighbour: no id that was not there."""
     size = (size, size) if isinstance(size, int) else tuple(size)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from semedit_lite.evaluation.frechet import frechet_distance, kernel_distance
-from semedit_lite.evaluation.layout import confusion, scores
 from semedit_lite.evaluation.parsing import COARSE, merge, sides
 from semedit_lite.labels import FACE, IGNORE, LabelSet
+from semedit_lite.metrics import confusion, scores
 
 THREE = LabelSet("three", ("a", "b", "c"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Generator
 
+from semedit_lite import teachers as teachers_module
 from semedit_lite.data import scenes as scenes_module
 from semedit_lite.data.scenes import SIZE, KnownFaces, Scenes
 from semedit_lite.data.textures import textures
 from semedit_lite.errors import InputError
-from semedit_lite.evaluation import teachers as teachers_module
 from semedit_lite.faces.detect import squares
 from semedit_lite.labels import FACE
 from semedit_lite.models.finder import CLOSE, SIDES, FaceFinder

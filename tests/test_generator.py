@@ -6,7 +6,7 @@ from parity.test_mobilestylegan import CROPS, FIXTURE, SIDE, psnr
 
 from semedit_lite.data.faces import mixed_rows
 from semedit_lite.errors import InputError
-from semedit_lite.evaluation.generator import reduce
+from semedit_lite.images import reduce
 from semedit_lite.models.mobilestylegan import CHANNELS, ROWS, MobileStyleGAN, inverse_haar
 
 

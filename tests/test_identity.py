@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from semedit_lite import hub
+from semedit_lite import teachers as judges
 from semedit_lite.data.faces import face_generator
 from semedit_lite.errors import InputError
 from semedit_lite.evaluation import identity as evaluation
-from semedit_lite.evaluation import teachers as judges
 from semedit_lite.faces.identity import NAME, SIDE, TEMPLATE, crops, embed, similarity
 from semedit_lite.models.identity import FaceIdentity
 from semedit_lite.training import recipes, teachers

@@ -23,11 +23,11 @@ from semedit_lite import cli, models, publish
 from semedit_lite.editing.paint import PaintEditor, Repaint, Style
 from semedit_lite.errors import InputError
 from semedit_lite.evaluation import report
-from semedit_lite.evaluation.layout import confusion, scores
 from semedit_lite.evaluation.run import evaluate
 from semedit_lite.faces.parse import parse
 from semedit_lite.images import read_provenance
 from semedit_lite.labels import FACE, IGNORE, LabelSet
+from semedit_lite.metrics import confusion, scores
 from semedit_lite.models.layers import MultiScaleDiscriminator
 from semedit_lite.models.spade import GauGAN
 from semedit_lite.training import log, recipes

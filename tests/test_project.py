@@ -1,7 +1,9 @@
 """The project's own files agree with each other, and the README's script runs."""
 
+import ast
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -79,3 +81,28 @@ def test_the_guide_names_the_painters_keys():
     }
     tools = re.findall(r'type="radio" .*?aria-label="(\w+).*?" aria-keyshortcuts="(\w)"', page)
     assert told == dict(tools)
+
+
+ROOMS = ("models", "faces", "data", "training", "editing", "evaluation", "ui")  # lowest first
+
+
+def rooms_above(path: Path) -> set[str]:
+    """What a module imports from rooms above its own, also within functions."""
+    package = hub.BUNDLED.parent
+    room = path.relative_to(package).parts[0]
+    above = ROOMS[ROOMS.index(room) + 1 :] if room in ROOMS else ROOMS
+    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    names = {node.module for node in tree if isinstance(node, ast.ImportFrom)}
+    return {name for name in names if name.startswith(tuple(f"semedit_lite.{r}" for r in above))}
+
+
+TOPMOST = ("cli.py", "verbs.py", "bench.py", "bench_studio.py", "notebook.py")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in hub.BUNDLED.parent.rglob("*.py") if path.name not in TOPMOST],
+    ids=lambda path: str(path.relative_to(hub.BUNDLED.parent)),
+)
+def test_a_room_imports_from_rooms_below_it_alone(path):
+    assert rooms_above(path) == set()

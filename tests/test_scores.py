@@ -12,11 +12,11 @@ from semedit_lite.data.folder import to_bytes
 from semedit_lite.errors import InputError
 from semedit_lite.evaluation import generator, painting, parsing
 from semedit_lite.evaluation.run import evaluate
-from semedit_lite.evaluation.teachers import MISSING
 from semedit_lite.images import resize
 from semedit_lite.labels import FACE
 from semedit_lite.models.parser import FaceParser
 from semedit_lite.models.spade import GauGAN
+from semedit_lite.teachers import MISSING
 
 SIZE = 32
 TOY = {"width": 4, "max_width": 8, "hidden": 4, "z_dim": 4, "encoder_width": 4}

@@ -19,11 +19,11 @@ from semedit_lite.data.folder import unpack
 from semedit_lite.data.textures import textures
 from semedit_lite.data.warps import uniform
 from semedit_lite.errors import InputError
-from semedit_lite.evaluation.teachers import MISSING, teachers
 from semedit_lite.faces.parse import parse
 from semedit_lite.hub import write_beside
 from semedit_lite.images import resize, to_bytes
 from semedit_lite.labels import FACE
+from semedit_lite.teachers import MISSING, teachers
 
 SIZE = 128  # of the faces: what they are pasted as is smaller
 TEXTURES = 512

@@ -12,16 +12,15 @@ from PIL import Image
 from torch import Generator
 
 from semedit_lite.data.faces import EVALUATION_SEED, face_generator
-from semedit_lite.data.photos import data_folder
+from semedit_lite.data.photos import FACADES, data_folder
 from semedit_lite.data.textures import textures
-from semedit_lite.evaluation.teachers import MISSING, teachers
 from semedit_lite.faces.detect import find_faces
 from semedit_lite.faces.parse import parse
 from semedit_lite.images import load_photo, to_pil, to_tensor
 from semedit_lite.labels import FACE, LabelSet
 from semedit_lite.models.finder import FaceFinder
+from semedit_lite.teachers import MISSING, teachers
 
-FACADES = 200  # of the 400 facades, and layouts of theirs: trainings may see the others
 COLLAGES = 60  # of 1 to 6 faces
 SAME = 0.4  # overlap (IoU) with the reference that makes a box right
 Box = tuple[float, float, float, float]

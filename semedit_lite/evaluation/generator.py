@@ -1,21 +1,11 @@
 """How close the generator's early pictures come to the whole network's, reduced."""
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from semedit_lite.data.faces import EVALUATION_SEED, mixed_rows
+from semedit_lite.images import reduce
+from semedit_lite.metrics import psnr
 from semedit_lite.models.mobilestylegan import FULL, ROWS, MobileStyleGAN
-
-
-def reduce(image: Tensor, size: int) -> Tensor:
-    """Averages squares of pixels: (B, 3, H, H) -> (B, 3, size, size)."""
-    return F.avg_pool2d(image, image.shape[-1] // size)
-
-
-def psnr(error: Tensor) -> float:
-    """Mean squared error of pictures in [-1, 1] -> peak signal-to-noise ratio in dB."""
-    return (10 * torch.log10(4 / error.clamp(min=1e-10))).item()
 
 
 @torch.no_grad()

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from semedit_lite.data.photos import data_folder
 from semedit_lite.errors import InputError
-from semedit_lite.evaluation.teachers import MISSING, teachers
 from semedit_lite.faces.identity import crops, embed
 from semedit_lite.images import load_photo, to_tensor
 from semedit_lite.models.identity import FaceIdentity
+from semedit_lite.teachers import MISSING, teachers
 from semedit_lite.training.teachers import WIDTHS, MobileFaceNet
 
 PHOTOS = "celeba_wild"

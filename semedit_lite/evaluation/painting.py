@@ -13,13 +13,13 @@ from torch import Generator, Tensor
 from semedit_lite.data.faces import EVALUATION_SEED, bank
 from semedit_lite.data.folder import unpack
 from semedit_lite.evaluation.frechet import frechet_distance, kernel_distance
-from semedit_lite.evaluation.layout import confusion, scores
-from semedit_lite.evaluation.teachers import MISSING, NETS, teachers
 from semedit_lite.faces.parse import parse
 from semedit_lite.images import resize_layout
 from semedit_lite.labels import FACE
+from semedit_lite.metrics import confusion, scores
 from semedit_lite.models.layers import Painter
 from semedit_lite.models.spade import draw_style
+from semedit_lite.teachers import MISSING, NETS, teachers
 
 STYLED = 64  # layouts on which styles are compared, or all where there are fewer
 TINTED = ("skin", "hair", "cloth", "background")  # parts whose mean colour a style should set

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semedit_lite.data.photos import data_folder, held_out, right_sides
-from semedit_lite.evaluation.layout import confusion, scores
 from semedit_lite.faces.parse import parse
 from semedit_lite.images import load_layout, load_photo, to_tensor
 from semedit_lite.labels import FACE, LabelSet
+from semedit_lite.metrics import confusion, scores
 from semedit_lite.models.parser import FaceParser
 
 # FASSEG's six classes; its skin holds ears and neck, its hair the brows, its background clothes.

@@ -40,7 +40,7 @@ LONGEST = 8  # the sides of a photo may differ that much
 TURNS = (45, -45, 90, -90, 180)  # degrees, tried where the photo as it is shows no face ...
 TURNED = 0.98  # ... and the score of a face there: so many looks find more that is none
 
-# Mean points in the square of a face's box: `python -m semedit_lite.faces.template 3500`.
+# Mean points in the square of a face's box: `python scripts/face_template.py 3500`.
 SHAPE = np.array([-0.189 - 0.1743j, 0.189 - 0.1743j, 0.0763j, -0.1754 + 0.2176j, 0.1754 + 0.2176j])
 
 

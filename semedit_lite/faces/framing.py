@@ -10,7 +10,7 @@ import numpy as np
 from semedit_lite.faces.frames import Frame
 from semedit_lite.labels import FACE
 
-# Mean points of generated faces in the unit square: `python -m semedit_lite.faces.template 3500`.
+# Mean points of generated faces in the unit square: `python scripts/face_template.py 3500`.
 TEMPLATE = {
     "l_eye": 0.6211 + 0.4757j,
     "r_eye": 0.3789 + 0.4757j,

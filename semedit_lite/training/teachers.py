@@ -1,7 +1,7 @@
 """Frozen public networks that teach ours, read from the folder SEMEDIT_TEACHERS.
 
 They are no part of the package, since the terms of several forbid it. Evaluation judges with some
-of them, by `evaluation/teachers.py`.
+of them, by `semedit_lite/teachers.py`.
 """
 
 import os

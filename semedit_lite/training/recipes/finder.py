@@ -13,10 +13,9 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from semedit_lite.data.folder import unpack
-from semedit_lite.data.photos import data_folder, photos
+from semedit_lite.data.photos import FACADES, data_folder, photos
 from semedit_lite.data.scenes import KnownFaces, Scenes
 from semedit_lite.data.warps import uniform
-from semedit_lite.evaluation.finding import FACADES
 from semedit_lite.faces.detect import squares
 from semedit_lite.images import load_photo, resize, to_bytes, to_tensor
 from semedit_lite.models.finder import CLOSE, ROOM, SIDES, STRIDE, UNIT, FaceFinder

@@ -11,7 +11,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from semedit_lite.data.faces import EVALUATION_SEED, GENERATOR, mixed_rows
-from semedit_lite.evaluation.generator import psnr, reduce
+from semedit_lite.images import reduce
+from semedit_lite.metrics import psnr
 from semedit_lite.models.mobilestylegan import MobileStyleGAN
 
 CROP = 24  # pixels of the 64-pixel level; the same part is cut from the finer levels

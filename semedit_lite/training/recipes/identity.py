@@ -14,13 +14,13 @@ from torch import Generator, Tensor, nn
 from semedit_lite.data import warps
 from semedit_lite.data.faces import EVALUATION_SEED, GENERATOR, batch_size, face_generator
 from semedit_lite.data.folder import unpack
-from semedit_lite.evaluation.teachers import teachers
 from semedit_lite.faces.identity import NAME, SIDE, crops
 from semedit_lite.hub import FILES, digest, find, write_beside
 from semedit_lite.images import to_bytes
 from semedit_lite.models.identity import FaceIdentity
 from semedit_lite.models.layers import full_precision
 from semedit_lite.models.mobilestylegan import ROWS, MobileStyleGAN
+from semedit_lite.teachers import teachers
 from semedit_lite.training.teachers import MobileFaceNet
 
 PAINTED = 128  # side at which a face is about as sharp as in a photo of head and shoulders

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from semedit_lite.data import warps
 from semedit_lite.data.folder import unpack
 from semedit_lite.data.photos import AT_LEAST, SIZE, held_out, photos, right_sides
-from semedit_lite.evaluation.layout import confusion, scores
 from semedit_lite.faces.parse import parse
 from semedit_lite.hub import read_weights
 from semedit_lite.labels import FACE
+from semedit_lite.metrics import confusion, scores
 from semedit_lite.models.parser import FaceParser
 
 RARE = {"eye_g": 3.0, "hat": 4.0, "neck_l": 4.0, "ear_r": 1.0}  # drawn that much more often

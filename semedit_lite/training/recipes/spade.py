@@ -15,9 +15,9 @@ from semedit_lite import losses
 from semedit_lite.data.faces import EVALUATION_SEED, bank
 from semedit_lite.data.folder import unpack
 from semedit_lite.data.warps import random_flip
-from semedit_lite.evaluation.layout import confusion, scores
 from semedit_lite.faces.parse import face_parser, parse
 from semedit_lite.labels import FACE, LabelSet
+from semedit_lite.metrics import confusion, scores
 from semedit_lite.models.layers import MultiScaleDiscriminator
 from semedit_lite.models.spade import PRESETS, GauGAN, draw_style, reparametrise
 from semedit_lite.training.perceptual import Perceptual, perceptual_loss, resolve

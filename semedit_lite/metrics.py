@@ -1,4 +1,5 @@
-"""Does a picture show the layout? Pixel accuracy and intersection over union."""
+"""Figures that trainings and evaluations share: does a picture show the layout (pixel accuracy and
+intersection over union), and how far is it from another (PSNR)?"""
 
 import torch
 from torch import Tensor
@@ -33,3 +34,8 @@ def scores(counts: Tensor, labels: LabelSet) -> dict:
         "miou": sum(present) / len(present) if present else None,
         "iou": iou,
     }
+
+
+def psnr(error: Tensor) -> float:
+    """Mean squared error of pictures in [-1, 1] -> peak signal-to-noise ratio in dB."""
+    return (10 * torch.log10(4 / error.clamp(min=1e-10))).item()

@@ -1,7 +1,7 @@
 """Where eyes, nose and mouth lie in generated faces: measures the constants of `align` and
 `detect`, by the teachers' face mesh.
 
-python -m semedit_lite.faces.template 256
+python scripts/face_template.py 256
 """
 
 import sys
