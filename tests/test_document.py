@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -383,6 +384,22 @@ def test_a_bomb_is_refused_before_it_unpacks(monkeypatch):
     assert len(buffer.getvalue()) < 2**12
     with pytest.raises(InputError, match="unpacks to more than 1 MB"):
         Document.open(buffer)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_that_lies_about_its_size_is_refused_before_it_unpacks(packing):
+    size, said = 2**25, 1000
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", packing) as file:
+        file.writestr("document.json", b" " * size)
+    data = buffer.getvalue().replace(size.to_bytes(4, "little"), said.to_bytes(4, "little"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="not a semedit document or is damaged"):
+            Document.open(io.BytesIO(data))
+        assert tracemalloc.get_traced_memory()[1] < size / 8
+    finally:
+        tracemalloc.stop()
 
 
 def test_another_version_is_named(edited, tmp_path):

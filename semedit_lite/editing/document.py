@@ -270,7 +270,8 @@ class History:
             raise InputError(f"it unpacks to more than {MAX_BYTES // 2**20} MB")
         if file.getinfo("document.json").file_size > MAX_RECORDS:
             raise InputError(f"its records are larger than {MAX_RECORDS // 2**20} MB")
-        about = json.loads(file.read("document.json"), parse_constant=_number, parse_float=_number)
+        records = _unpacked(file, "document.json")
+        about = json.loads(records, parse_constant=_number, parse_float=_number)
         steps, count, version = about["steps"], len(about["steps"]), _version(about["format"])
         if not 1 <= count <= MAX_STEPS:
             raise InputError(f"it has {count} steps")
@@ -305,7 +306,7 @@ def _step(
     file: zipfile.ZipFile, number: int, record: Any, parent: Document | None, *, whole: bool
 ) -> Document:
     """The step of that number, its picture `whole` or as the difference from its parent's."""
-    pixels = _pixels(load_photo(file.read(f"{number}/image.png")))  # (H, W, 3)
+    pixels = _pixels(load_photo(_unpacked(file, f"{number}/image.png")))  # (H, W, 3)
     if parent is not None:
         before = _pixels(parent.picture)
         if pixels.shape != before.shape:
@@ -318,7 +319,7 @@ def _step(
             raise InputError("no latent code")
     return Document(
         image=to_tensor(Image.fromarray(pixels)),
-        layout=load_layout(file.read(f"{number}/layout.png"), FACE, pixels.shape[:2]),
+        layout=load_layout(_unpacked(file, f"{number}/layout.png"), FACE, pixels.shape[:2]),
         operation=dict(record["operation"]),
         latent=latent,
         parent=parent,
@@ -338,7 +339,17 @@ def _opened(file: zipfile.ZipFile, document: Document, matrix: Any) -> Document:
 
 
 def _entry(file: zipfile.ZipFile, name: str) -> bytes | None:
-    return file.read(name) if name in file.NameToInfo else None
+    return _unpacked(file, name) if name in file.NameToInfo else None
+
+
+def _unpacked(file: zipfile.ZipFile, name: str) -> bytes:
+    """A file out of a document. Its header says how long it is, and may lie: `file.read` would
+    unpack all there is before it looks."""
+    entry = file.getinfo(name)
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(f"{name} is packed in an unknown way")  # others unpack without a limit
+    with file.open(entry) as packed:
+        return packed.read(entry.file_size)
 
 
 def _pixels(image: Image.Image) -> np.ndarray:
