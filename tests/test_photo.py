@@ -101,6 +101,34 @@ def test_other_kinds_of_pictures_come_back_upright(mode):
     assert np.array_equal(np.array(result)[2:, 2:], np.array(upright)[2:, 2:])
 
 
+@pytest.mark.parametrize("mode", ["PA", "RGBX", "RGBa", "I;16L"])
+def test_pictures_of_other_programs_are_photos_too(mode):
+    steps = {"PA": ("L", "PA"), "RGBa": ("RGBA", "RGBa")}.get(mode, (mode,))
+    image = Image.new(mode, (9, 5)) if mode == "I;16L" else noise(9, 5)
+    for step in steps if mode != "I;16L" else ():
+        image = image.convert(step)
+    photo, upright = read_photo(image)
+    assert np.array_equal(photo.upright, upright)
+    assert photo.size == (9, 5)
+
+
+def test_a_photo_is_not_opened_as_anything_else_when_it_is_laid():
+    """A WebP with a chunk that makes Pillow take it for a Photo CD, if it may."""
+
+    def chunk(name, content):
+        return name + len(content).to_bytes(4, "little") + content
+
+    pixels = encoded(noise(300, 200), "WEBP", lossless=True)[12:]
+    size = (299).to_bytes(3, "little") + (199).to_bytes(3, "little")
+    head = b"WEBP" + chunk(b"VP8X", bytes(4) + size)
+    other = chunk(b"JUNK", bytes(2048 - 8 - len(head) - 8) + b"PCD_" + bytes(4096))
+    file = chunk(b"RIFF", head + other + pixels)
+    assert Image.open(io.BytesIO(file)).format == "PCD"
+    photo, upright = read_photo(file)
+    result = photo.lay((0, 0, 2, 2), Image.new("RGB", (2, 2)), np.ones((2, 2)))
+    assert np.array_equal(np.array(result)[2:], np.array(upright)[2:])
+
+
 def test_places_and_names_stay_behind(tmp_path):
     exif = tagged(3)
     exif[ExifTags.Base.Artist] = "somebody"
