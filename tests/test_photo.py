@@ -174,14 +174,17 @@ def test_outside_of_region_and_halo_12_megapixels_stay_as_they_are(
     result = there.paste(photo, torch.full((1, 3, 256, 256), -1.0), alpha)
     assert np.array(result).shape == LARGE["pixels"].shape
     before, after = np.array(upright), np.array(ImageOps.exif_transpose(result))
-    touched = np.argwhere((before != after).any(2))  # (n, 2): y, x
-    if len(touched):
-        at = np.stack([touched[:, 1] + 0.5, touched[:, 0] + 0.5, np.ones(len(touched))])
-        u, v = there.inverse.numpy() @ at
-        assert (x - 1 <= u).all()
-        assert (u <= x + w + 1).all()
-        assert (y - 1 <= v).all()
-        assert (v <= y + h + 1).all()
+    touched = (before != after).any(2)
+    row, column = np.nonzero(touched)
+    u, v = there.inverse.numpy() @ np.stack([column + 0.5, row + 0.5, np.ones(len(row))])
+    assert (x - 1 <= u).all()
+    assert (u <= x + w + 1).all()
+    assert (y - 1 <= v).all()
+    assert (v <= y + h + 1).all()
+    middle = there.matrix.numpy() @ (x + w / 2, y + h / 2, 1)
+    if min(w, h) > 2 and (middle >= 0).all() and (middle < upright.size).all():
+        column, row = middle.astype(int)
+        assert (after[row, column] == 0).all()  # and the region itself is painted
 
 
 @settings(max_examples=20, deadline=None)
