@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from semedit_lite.editing.compositing import changed, feather
+from semedit_lite.editing.compositing import changed, feather, halo
 from semedit_lite.editing.scorecard import checked
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import Alignment
@@ -98,11 +98,13 @@ class Document:
     @property
     def whole(self) -> Image.Image:
         """The whole photo at its full size, with this picture in it where the layout was changed
-        (see `Photo.lay`); the picture itself where there is no photo around it."""
+        (see `Photo.lay`), without an edge at the crop's border; the picture itself where there is
+        no photo around it."""
         opened = self.opened
         if opened.photo is None or opened.alignment is None:
             return self.picture
         region = feather(changed(opened.layout, self.layout))
+        region = region * _fading(opened.alignment.matrix, region.shape[-1], opened.photo.size)
         return opened.alignment.paste(opened.photo, self.image, region)
 
     @property
@@ -376,6 +378,19 @@ def _number(text: str) -> float:
     if not isfinite(number):
         raise InputError(f"{text} is no number")
     return number
+
+
+def _fading(matrix: Tensor, side: int, photo: tuple[int, int]) -> Tensor:
+    """(1, side, side) in [0, 1]: what is painted up to the border of a crop fades into the photo
+    there, unless that is the photo's border as well. `matrix` leads from the crop to the photo."""
+    reach = halo(side, side)
+    at = torch.arange(-reach, side + reach) + 0.5
+    y, x = torch.meshgrid(at, at, indexing="ij")
+    there = torch.stack([x, y, torch.ones_like(x)], -1).double() @ matrix.T  # (n, n, 2)
+    around = ((there > 0) & (there < torch.tensor(photo))).all(-1)[None]
+    inner = (..., slice(reach, -reach), slice(reach, -reach))
+    around[inner] = False
+    return 1 - feather(around, reach)[inner]
 
 
 def _below(value: Any, limit: int) -> bool:
