@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
-from semedit_lite.images import UPRIGHT, Source, load_photo, through_profile
+from semedit_lite.images import FORMATS, UPRIGHT, Source, load_photo, through_profile
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two are outside
 
@@ -41,7 +41,7 @@ class Photo:
         alpha: (h, w) in [0, 1]; where it is 0 the stored pixels stay as they are. The result has
         the photo's orientation tag and profile, which `images.save_picture` writes.
         """
-        image = Image.open(io.BytesIO(self.file))
+        image = Image.open(io.BytesIO(self.file), formats=FORMATS)
         image.load()
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         if image.mode != "RGB" or image.has_transparency_data:
@@ -103,7 +103,7 @@ def _stored(box: Box, size: tuple[int, int], transpose: Image.Transpose) -> Box:
 def _file(image: Image.Image) -> bytes:
     """A PIL image as a PNG file, with its orientation and profile."""
     buffer = io.BytesIO()
-    if image.mode in ("CMYK", "YCbCr", "HSV", "LAB", "F"):
+    if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"):
         image = load_photo(image)  # what a PNG cannot hold
     options = {"icc_profile": image.info.get("icc_profile")}
     image.save(buffer, "PNG", compress_level=1, exif=image.getexif(), **options)

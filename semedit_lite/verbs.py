@@ -151,13 +151,16 @@ def repaint(arguments: argparse.Namespace) -> None:
     import json
 
     from semedit_lite.editing.paint import PaintEditor, Repaint, Style
-    from semedit_lite.images import load_layout, load_photo
+    from semedit_lite.images import load_photo, read_layout
     from semedit_lite.labels import FACE
 
     photo, output = arguments.source, arguments.output
-    if output.exists() and output.samefile(photo):
-        raise InputError(f"'{photo}' would be overwritten; choose another output.")
-    layout = load_layout(arguments.layout, FACE)
+    for given in (photo, arguments.layout):
+        if output.exists() and output.samefile(given):
+            raise InputError(f"'{given}' would be overwritten; choose another output.")
+    layout, note = read_layout(arguments.layout, FACE)
+    if note:
+        print(f"semedit: {arguments.layout.name}: {note}", file=sys.stderr)
     height, width = layout.shape[1:]
     if height != width or not REPAINTED[0] <= width <= REPAINTED[1]:
         raise InputError(

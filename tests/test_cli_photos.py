@@ -160,10 +160,23 @@ def test_repaint_refuses_other_layouts_and_its_own_photo_as_output(photo, tmp_pa
     FACE.to_pil(torch.ones(64, 64)).save(tmp_path / "good.png")
     assert run("repaint", photo, tmp_path / "wide.png", "-o", tmp_path / "out.png") == 2
     assert "80×64 pixels; that of a face is a square" in capsys.readouterr().err
-    assert run("repaint", photo, tmp_path / "good.png", "-o", photo) == 2
-    assert "would be overwritten" in capsys.readouterr().err
+    for given in (photo, tmp_path / "good.png"):
+        before = given.read_bytes()
+        assert run("repaint", photo, tmp_path / "good.png", "-o", given) == 2
+        assert f"'{given}' would be overwritten" in capsys.readouterr().err
+        assert given.read_bytes() == before
     assert run("repaint", photo, tmp_path / "good.png", "-o", tmp_path / "out.tiff") == 2
     assert "end in .png or .jpg" in capsys.readouterr().err
+
+
+def test_repaint_says_that_it_took_the_colours_of_a_layout_for_numbers(photo, tmp_path, capsys):
+    layout, out = tmp_path / "layout.png", tmp_path / "out.png"
+    assert run("parse", "--align", photo, "-o", layout, "--size", 96) == 0
+    strange = Image.open(layout)
+    strange.putpalette([7, 9, 11] * 256)
+    strange.save(layout)
+    assert run("repaint", photo, layout, "-o", out, "--model", "spade-faces-64") == 0
+    assert "layout.png: The layout's colours are not those of" in capsys.readouterr().err
 
 
 def test_identity_is_high_for_one_face_and_low_for_two(group, tmp_path, capsys):

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -276,6 +277,26 @@ def test_the_whole_photo_changes_only_around_the_painted_region(edited):
     assert np.abs(whole[near].astype(int) - photo[near]).mean() > 20
 
 
+@pytest.mark.parametrize(("size", "jump"), [(300, 40), (128, 0)])
+def test_what_is_painted_up_to_the_border_of_the_crop_has_no_edge_there(size, jump):
+    """Long hair, say. Where the crop ends with the photo it is painted to the end."""
+    frame = Frame.square(size / 2 * (1 + 1j), 128)
+    layout = torch.zeros(1, 128, 128)
+    found = Alignment(torch.zeros(1, 3, 128, 128), layout, frame.matrix(128))
+    photo = read_photo(Image.new("RGB", (size, size), (128, 128, 128)))[0]
+    opened = Document(found.image, layout, {"tool": "open"}, photo=photo, alignment=found)
+    painted = layout.clone()
+    painted[:, 64:] = 1
+    whole = np.array(child(opened, image=torch.ones(1, 3, 128, 128), layout=painted).whole, int)
+    border = size // 2 + 64
+    column = whole[border - 40 : border + 40, size // 2, 0]
+    assert column[0] == 255
+    assert np.abs(np.diff(column)).max() <= jump
+    row = whole[border - 30, :, 0]
+    assert row[size // 2] == 255
+    assert np.abs(np.diff(row)).max() <= jump
+
+
 def test_a_document_without_a_photo_is_its_own_whole():
     assert np.array_equal(TINY.whole, TINY.picture)
 
@@ -383,6 +404,22 @@ def test_a_bomb_is_refused_before_it_unpacks(monkeypatch):
     assert len(buffer.getvalue()) < 2**12
     with pytest.raises(InputError, match="unpacks to more than 1 MB"):
         Document.open(buffer)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_that_lies_about_its_size_is_refused_before_it_unpacks(packing):
+    size, said = 2**25, 1000
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", packing) as file:
+        file.writestr("document.json", b" " * size)
+    data = buffer.getvalue().replace(size.to_bytes(4, "little"), said.to_bytes(4, "little"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="not a semedit document or is damaged"):
+            Document.open(io.BytesIO(data))
+        assert tracemalloc.get_traced_memory()[1] < size / 8
+    finally:
+        tracemalloc.stop()
 
 
 def test_another_version_is_named(edited, tmp_path):

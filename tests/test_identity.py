@@ -117,6 +117,15 @@ def test_gradient_reaches_the_face_and_nothing_else(toy):
     assert not outside.any()
 
 
+def test_a_face_is_seen_on_the_device_where_it_is(toy):
+    """The landmarks may be elsewhere, as those of a finder are. No GPU is needed to notice."""
+    vectors = embed(
+        torch.zeros(1, 3, 300, 280, device="meta"), turned(0, 1.2, (40, 50)), toy.to("meta")
+    )
+    assert vectors.device.type == "meta"
+    assert vectors.shape == (1, 16)
+
+
 @pytest.mark.parametrize(
     ("images", "landmarks", "says"),
     [

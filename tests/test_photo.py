@@ -101,6 +101,34 @@ def test_other_kinds_of_pictures_come_back_upright(mode):
     assert np.array_equal(np.array(result)[2:, 2:], np.array(upright)[2:, 2:])
 
 
+@pytest.mark.parametrize("mode", ["PA", "RGBX", "RGBa", "I;16L"])
+def test_pictures_of_other_programs_are_photos_too(mode):
+    steps = {"PA": ("L", "PA"), "RGBa": ("RGBA", "RGBa")}.get(mode, (mode,))
+    image = Image.new(mode, (9, 5)) if mode == "I;16L" else noise(9, 5)
+    for step in steps if mode != "I;16L" else ():
+        image = image.convert(step)
+    photo, upright = read_photo(image)
+    assert np.array_equal(photo.upright, upright)
+    assert photo.size == (9, 5)
+
+
+def test_a_photo_is_not_opened_as_anything_else_when_it_is_laid():
+    """A WebP with a chunk that makes Pillow take it for a Photo CD, if it may."""
+
+    def chunk(name, content):
+        return name + len(content).to_bytes(4, "little") + content
+
+    pixels = encoded(noise(300, 200), "WEBP", lossless=True)[12:]
+    size = (299).to_bytes(3, "little") + (199).to_bytes(3, "little")
+    head = b"WEBP" + chunk(b"VP8X", bytes(4) + size)
+    other = chunk(b"JUNK", bytes(2048 - 8 - len(head) - 8) + b"PCD_" + bytes(4096))
+    file = chunk(b"RIFF", head + other + pixels)
+    assert Image.open(io.BytesIO(file)).format == "PCD"
+    photo, upright = read_photo(file)
+    result = photo.lay((0, 0, 2, 2), Image.new("RGB", (2, 2)), np.ones((2, 2)))
+    assert np.array_equal(np.array(result)[2:], np.array(upright)[2:])
+
+
 def test_places_and_names_stay_behind(tmp_path):
     exif = tagged(3)
     exif[ExifTags.Base.Artist] = "somebody"
@@ -146,14 +174,17 @@ def test_outside_of_region_and_halo_12_megapixels_stay_as_they_are(
     result = there.paste(photo, torch.full((1, 3, 256, 256), -1.0), alpha)
     assert np.array(result).shape == LARGE["pixels"].shape
     before, after = np.array(upright), np.array(ImageOps.exif_transpose(result))
-    touched = np.argwhere((before != after).any(2))  # (n, 2): y, x
-    if len(touched):
-        at = np.stack([touched[:, 1] + 0.5, touched[:, 0] + 0.5, np.ones(len(touched))])
-        u, v = there.inverse.numpy() @ at
-        assert (x - 1 <= u).all()
-        assert (u <= x + w + 1).all()
-        assert (y - 1 <= v).all()
-        assert (v <= y + h + 1).all()
+    touched = (before != after).any(2)
+    row, column = np.nonzero(touched)
+    u, v = there.inverse.numpy() @ np.stack([column + 0.5, row + 0.5, np.ones(len(row))])
+    assert (x - 1 <= u).all()
+    assert (u <= x + w + 1).all()
+    assert (y - 1 <= v).all()
+    assert (v <= y + h + 1).all()
+    middle = there.matrix.numpy() @ (x + w / 2, y + h / 2, 1)
+    if min(w, h) > 2 and (middle >= 0).all() and (middle < upright.size).all():
+        column, row = middle.astype(int)
+        assert (after[row, column] == 0).all()  # and the region itself is painted
 
 
 @settings(max_examples=20, deadline=None)

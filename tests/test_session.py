@@ -139,6 +139,27 @@ def test_who_only_arrives_is_not_kept(desk):
     assert desk.work(begun)[1] is begun
 
 
+def test_who_only_arrives_may_click_on_the_one_step_there_is(desk):
+    session = desk.arrive()
+    shown = json.loads(desk.strip("", session))
+    step, session = desk.visit(json.dumps({"name": shown["name"], "has": 1, "chosen": 0}), session)
+    work, _ = desk.work(session)
+    assert step is work.at(session.canvas) is work.history.opened
+    again = json.loads(desk.strip(json.dumps({"name": shown["name"], "has": 1}), session))
+    assert (again["name"], again["steps"], again["current"]) == (shown["name"], [], 0)
+    assert again["key"] == session.key
+
+
+def test_a_work_that_was_forgotten_is_another_when_it_is_begun_anew(desk):
+    """Or a strip would go on showing its steps."""
+    work, session = desk.work(dataclasses.replace(desk.arrive(), seed=3))
+    names = [work.name]
+    desk.store._kept.clear()
+    names.append(json.loads(desk.strip("", session))["name"])
+    names.append(desk.work(session)[0].name)
+    assert len(set(names)) == 3
+
+
 def test_a_page_that_comes_back_stands_where_it_was(desk):
     session = desk.open(History.start(document(tool="open")), None, desk.arrive())
     step = document(desk.work(session)[0].at(session.canvas))

@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from semedit_lite.editing.compositing import changed, feather
+from semedit_lite.editing.compositing import changed, feather, halo
 from semedit_lite.editing.scorecard import checked
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import Alignment
@@ -98,11 +98,13 @@ class Document:
     @property
     def whole(self) -> Image.Image:
         """The whole photo at its full size, with this picture in it where the layout was changed
-        (see `Photo.lay`); the picture itself where there is no photo around it."""
+        (see `Photo.lay`), without an edge at the crop's border; the picture itself where there is
+        no photo around it."""
         opened = self.opened
         if opened.photo is None or opened.alignment is None:
             return self.picture
         region = feather(changed(opened.layout, self.layout))
+        region = region * _fading(opened.alignment.matrix, region.shape[-1], opened.photo.size)
         return opened.alignment.paste(opened.photo, self.image, region)
 
     @property
@@ -270,7 +272,8 @@ class History:
             raise InputError(f"it unpacks to more than {MAX_BYTES // 2**20} MB")
         if file.getinfo("document.json").file_size > MAX_RECORDS:
             raise InputError(f"its records are larger than {MAX_RECORDS // 2**20} MB")
-        about = json.loads(file.read("document.json"), parse_constant=_number, parse_float=_number)
+        records = _unpacked(file, "document.json")
+        about = json.loads(records, parse_constant=_number, parse_float=_number)
         steps, count, version = about["steps"], len(about["steps"]), _version(about["format"])
         if not 1 <= count <= MAX_STEPS:
             raise InputError(f"it has {count} steps")
@@ -305,7 +308,7 @@ def _step(
     file: zipfile.ZipFile, number: int, record: Any, parent: Document | None, *, whole: bool
 ) -> Document:
     """The step of that number, its picture `whole` or as the difference from its parent's."""
-    pixels = _pixels(load_photo(file.read(f"{number}/image.png")))  # (H, W, 3)
+    pixels = _pixels(load_photo(_unpacked(file, f"{number}/image.png")))  # (H, W, 3)
     if parent is not None:
         before = _pixels(parent.picture)
         if pixels.shape != before.shape:
@@ -318,7 +321,7 @@ def _step(
             raise InputError("no latent code")
     return Document(
         image=to_tensor(Image.fromarray(pixels)),
-        layout=load_layout(file.read(f"{number}/layout.png"), FACE, pixels.shape[:2]),
+        layout=load_layout(_unpacked(file, f"{number}/layout.png"), FACE, pixels.shape[:2]),
         operation=dict(record["operation"]),
         latent=latent,
         parent=parent,
@@ -338,7 +341,17 @@ def _opened(file: zipfile.ZipFile, document: Document, matrix: Any) -> Document:
 
 
 def _entry(file: zipfile.ZipFile, name: str) -> bytes | None:
-    return file.read(name) if name in file.NameToInfo else None
+    return _unpacked(file, name) if name in file.NameToInfo else None
+
+
+def _unpacked(file: zipfile.ZipFile, name: str) -> bytes:
+    """A file out of a document. Its header says how long it is, and may lie: `file.read` would
+    unpack all there is before it looks."""
+    entry = file.getinfo(name)
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(f"{name} is packed in an unknown way")  # others unpack without a limit
+    with file.open(entry) as packed:
+        return packed.read(entry.file_size)
 
 
 def _pixels(image: Image.Image) -> np.ndarray:
@@ -365,6 +378,19 @@ def _number(text: str) -> float:
     if not isfinite(number):
         raise InputError(f"{text} is no number")
     return number
+
+
+def _fading(matrix: Tensor, side: int, photo: tuple[int, int]) -> Tensor:
+    """(1, side, side) in [0, 1]: what is painted up to the border of a crop fades into the photo
+    there, unless that is the photo's border as well. `matrix` leads from the crop to the photo."""
+    reach = halo(side, side)
+    at = torch.arange(-reach, side + reach) + 0.5
+    y, x = torch.meshgrid(at, at, indexing="ij")
+    there = torch.stack([x, y, torch.ones_like(x)], -1).double() @ matrix.T  # (n, n, 2)
+    around = ((there > 0) & (there < torch.tensor(photo))).all(-1)[None]
+    inner = (..., slice(reach, -reach), slice(reach, -reach))
+    around[inner] = False
+    return 1 - feather(around, reach)[inner]
 
 
 def _below(value: Any, limit: int) -> bool:

@@ -48,7 +48,8 @@ class Alignment:
         (`Photo.lay`).
 
         edited: (1, 3, S, S) in [-1, 1]; alpha: (1, S, S) in [0, 1], 0 where the photo stays. The
-        photo's pixels farther than one from any crop pixel with alpha > 0 stay as they are.
+        photo's pixels stay as they are that are farther from any crop pixel with alpha > 0 than one
+        of the crop's, or, where these are the smaller ones, two of the photo's.
         """
         box = self._reach(alpha > 0, photo.size)
         if box is None:

@@ -102,7 +102,7 @@ def warp(
     y, x = _pixel_centres(*size)
     at = torch.stack([x, y, torch.ones_like(x)], -1) @ matrix.to(x).T  # (h, w, 2)
     at = at / at.new_tensor([width, height]) * 2 - 1
-    return F.grid_sample(image, at[None], mode, padding, align_corners=False)
+    return F.grid_sample(image, at[None].to(image), mode, padding, align_corners=False)
 
 
 def _pixel_centres(height: int, width: int) -> tuple[Tensor, Tensor]:

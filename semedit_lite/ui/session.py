@@ -134,6 +134,8 @@ class Desk:
                     raise
         canvas = session.canvas or _name()
         work = Work.begin(History.start(self._face(session.seed)), canvas)
+        if session.key is None:  # its strip shows that face already, under this name
+            work = replace(work, name=canvas)
         return work, replace(session, key=self.store.put(work), canvas=canvas)
 
     def peek(self, session: Session) -> Work | None:
@@ -172,7 +174,7 @@ class Desk:
     def strip(self, has: str, session: Session) -> str:
         """What a history strip lacks."""
         if (work := self.peek(session)) is None:
-            face = self._face(session.seed)
-            return encode_steps(History.start(face), face, name=str(session.canvas), key=None)
+            face, name = self._face(session.seed), session.key or session.canvas
+            return encode_steps(History.start(face), face, name=str(name), key=None)
         current = work.canvases.get(session.canvas, work.history.current)
         return encode_steps(work.history, current, name=work.name, key=session.key, has=has)

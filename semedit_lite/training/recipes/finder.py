@@ -196,7 +196,7 @@ class FinderRecipe:
         score = boxes[..., 0]
         good = torch.where(hit.any(2), score, -99.0).max(1)
         bad = torch.where(near.any(2), -99.0, score).max(1)
-        rows = torch.arange(b)
+        rows = torch.arange(b, device=maps.device)
         chosen = torch.cat([good.indices, bad.indices])
         rows = torch.cat([rows, rows])
         is_face = torch.cat([torch.ones(b), torch.zeros(b)]).to(maps)
