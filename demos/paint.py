@@ -6,6 +6,7 @@ python demos/paint.py
 import secrets
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -32,7 +33,7 @@ from semedit_lite.ui.chooser import encode as encode_choice
 from semedit_lite.ui.history import history_strip, remembered
 from semedit_lite.ui.painter import decode_value, document_of, encode_value, painter
 from semedit_lite.ui.scorecard import scorecard
-from semedit_lite.ui.session import ClosedError, Codes, Desk, Session
+from semedit_lite.ui.session import ClosedError, Codes, Desk, Session, Work
 from semedit_lite.ui.store import GoneError
 
 SIZE = 256
@@ -109,10 +110,11 @@ def start(session, key=""):
     has to look at either, so nobody queues for it."""
     try:
         work, session = desk.resume(str(key))
-        return *restored(work.history), *laid_out(work.history, session), session
+        again = gr.Button(visible=work.uploaded is not None)
+        return *restored(work.history), again, *laid_out(work.history, session), session
     except GoneError:
         session = replace(desk.arrive(), seed=FIRST)
-        return *[gr.skip()] * 5, *laid_out(History.start(face()), session), session
+        return *[gr.skip()] * 6, *laid_out(History.start(face()), session), session
 
 
 def laid_out(history: History, session: Session):
@@ -170,18 +172,17 @@ def example(style, style_seed, blend, model, session, chosen: gr.SelectData):
 
 def upload(photo, style, style_seed, blend, model, session):
     """The largest face in a photo (PNG, JPEG, WebP, ...; 16 megapixels): as /generate, and, where
-    there are several faces, the photo with all of them, of which /choose_face opens another."""
+    there are several faces, the photo with all of them. /choose_face opens another."""
     face()  # a page that was just opened shows its own first, which would cover this one
     kept, upright = read_photo(photo)
     faces = find_faces(upright)
     if not faces:
         raise NoFaceError(f"{NO_FACE} Or lay the square over it yourself.")
     document = editor(MODELS[0]).open(kept.file, faces[0])
-    shown = opened(document, None, style, style_seed, blend, model, session)
-    if len(faces) == 1:
-        return *shown, *NO_CHOICE
-    choice, session = offered(kept, faces, shown[-1])
-    return *shown[:-1], session, *choice
+    *shown, session = opened(document, None, style, style_seed, blend, model, session)
+    session = desk.change(session, uploaded=kept, faces=tuple(faces))
+    choice = offered(kept, faces) if len(faces) > 1 else NO_CHOICE
+    return *shown, session, *choice
 
 
 def missed(photo, session):
@@ -189,16 +190,32 @@ def missed(photo, session):
     try:
         kept, upright = read_photo(photo)
     except InputError:
-        return *NO_CHOICE, session
-    choice, session = offered(kept, find_faces(upright), session)
-    return *choice, session
+        return *NO_CHOICE, gr.skip(), session
+    faces = find_faces(upright)
+    if desk.peek(session) is None and session.seed is None:
+        session = desk.arrive()  # the work before was forgotten; this begins another
+    session = desk.change(session, uploaded=kept, faces=tuple(faces))
+    return *offered(kept, faces), gr.Button(visible=True), session
 
 
-def offered(photo: Photo, faces: list[Face], session: Session):
-    """A photo on which a face may be chosen: what shows it, and the session that remembers it."""
-    session = desk.change(session, uploaded=photo, faces=tuple(faces))
+def faces_again(session):
+    """The photo of /open with its faces, to choose another or to lay a square over one."""
+    work, session = with_photo(session)
+    return *offered(work.uploaded, work.faces), session
+
+
+def with_photo(session: Session) -> tuple[Work, Session]:
+    """The visitor's work, in which a photo was uploaded."""
+    work, session = desk.work(session)
+    if work.uploaded is None:
+        raise InputError("There is no photo whose face could be chosen; upload one first.")
+    return work, session
+
+
+def offered(photo: Photo, faces: Sequence[Face]):
+    """What shows a photo on which a face may be chosen."""
     boxes = [{"box": face.box} for face in faces]
-    return (encode_choice(photo.upright, boxes), gr.Column(visible=True)), session
+    return encode_choice(photo.upright, boxes), gr.Column(visible=True)
 
 
 def choose_face(chosen, style, style_seed, blend, model, session):
@@ -207,9 +224,7 @@ def choose_face(chosen, style, style_seed, blend, model, session):
     `chosen` is {"face": 0}, counted from 0, the largest, or {"square": [cx, cy, side, degrees]}
     in pixels of the upright photo, or {"cancel": true}.
     """
-    work, session = desk.work(session)
-    if work.uploaded is None:
-        raise InputError("There is no photo whose face could be chosen; upload one first.")
+    work, session = with_photo(session)
     choice = decode_choice(chosen, work.uploaded.size, len(work.faces))
     if choice is None:
         return *[gr.skip()] * 4, session, *NO_CHOICE
@@ -353,7 +368,8 @@ def paint(canvas, style, style_seed, blend, model, session):
             raise
         return gr.skip(), gr.skip(), gr.skip()  # a last stroke on a picture that was replaced
     session = gr.skip() if begun is session else begun  # it may have gone elsewhere meanwhile
-    if document_of(canvas) not in (None, begun.canvas):
+    mine, canvas = desk.peek(begun), document_of(canvas)
+    if canvas not in (None, begun.canvas) or (mine and begun.canvas in mine.left):
         return gr.skip(), gr.skip(), session  # the visitor has: the step is kept, and not shown
     return *result_of(step), session
 
@@ -445,6 +461,7 @@ def build(page: gr.Blocks) -> None:
                 seed = gr.Number(
                     FIRST, label="Face", precision=0, min_width=120, elem_classes=["inline"]
                 )
+                again = gr.Button("Choose another face", visible=False, **BUTTON)
             with gr.Column(visible=False) as choice:
                 faces = chooser(elem_id="faces")
             canvas = painter(FACE, SIZE, label="Canvas", elem_id="canvas")
@@ -524,7 +541,7 @@ def build(page: gr.Blocks) -> None:
         page.load,
         lambda key, session: start(session, key),
         [history, session],
-        [*restored, *shown],
+        [*restored, again, *shown],
         js=remembered(STORAGE),
         api_name="start",
         queue=False,
@@ -537,8 +554,11 @@ def build(page: gr.Blocks) -> None:
     own = step(
         photo.upload, upload, [photo, *settings], [*shown, *choosing], api_name="open", **opening
     )
-    own.failure(missed, [photo, session], [*choosing, session], **private)
-    own.success(lambda: None, None, seed, queue=False, **private_now)  # no seed made this face
+    own.failure(missed, [photo, session], [*choosing, again, session], **private)
+    own.success(  # no seed made this face
+        lambda: (None, gr.Button(visible=True)), None, [seed, again], queue=False, **private_now
+    )
+    again.click(sentences(faces_again), session, [*choosing, session], queue=False, **private_now)
     step(
         faces.input,
         choose_face,

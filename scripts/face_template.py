@@ -6,7 +6,8 @@ python scripts/face_template.py 256
 
 import sys
 
-from semedit_lite.data.scenes import MIRRORED, KnownFaces
+from semedit_lite.data.scenes import KnownFaces
+from semedit_lite.models.finder import MIRRORED
 
 
 def measure(count: int) -> None:

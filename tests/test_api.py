@@ -518,6 +518,28 @@ def test_two_edits_at_once_both_land(studio, face, monkeypatch):
     assert all(step.parent is history.opened for step in history.steps[1:])
 
 
+def test_a_step_that_is_visited_while_a_stroke_is_painted_stays_on_the_page(
+    studio, face, monkeypatch
+):
+    import paint as demo
+
+    session = demo.generate(SEED, "own", 0, True, demo.MODELS[0], demo.Session())[-1]
+    name = demo.desk.work(session)[0].name
+    apply = PaintEditor.apply
+
+    def meanwhile(*arguments):
+        demo.visit(json.dumps({"name": name, "has": 1, "chosen": 0}), session)
+        return apply(*arguments)
+
+    monkeypatch.setattr(PaintEditor, "apply", meanwhile)
+    strokes = data_url(bangs(face[1]))
+    shown = demo.paint(strokes, "own", 0, True, demo.MODELS[0], session)
+    assert all(isinstance(value, dict) and "value" not in value for value in shown[:2])  # skipped
+    history = demo.desk.work(session)[0].history
+    assert len(history.steps) == 2
+    assert history.current is history.opened
+
+
 def test_a_work_that_is_full_says_what_to_do(studio, face, monkeypatch):
     client = joined(studio)
     client.predict(seed=SEED, api_name="/generate")

@@ -10,10 +10,20 @@ from PIL import Image
 from semedit_lite import hub
 from semedit_lite.data.textures import textures
 from semedit_lite.errors import InputError
-from semedit_lite.faces.detect import SHAPE, Face, find_faces, overlap, posture, squares
+from semedit_lite.faces.detect import (
+    SHAPE,
+    Face,
+    face_finder,
+    find_faces,
+    look,
+    overlap,
+    posture,
+    settled,
+    squares,
+)
 from semedit_lite.faces.frames import Frame, Pyramid
-from semedit_lite.images import to_pil
-from semedit_lite.models.finder import FaceFinder
+from semedit_lite.images import to_pil, to_tensor
+from semedit_lite.models.finder import MIRRORED, FaceFinder
 
 weights = (hub.BUNDLED / "face-finder" / "model.safetensors").is_file()
 needs_weights = pytest.mark.skipif(not weights, reason="the weights face-finder are not there")
@@ -136,6 +146,25 @@ def test_points_are_in_pixels_of_the_whole_photo(heads):
     eyes = small.points[1] - small.points[0]
     assert eyes.real > 0  # the viewer's left eye comes first
     assert abs(eyes.imag) < eyes.real
+
+
+@needs_weights
+@torch.no_grad()
+def test_a_mirrored_face_has_the_mirrored_points(heads):
+    """To within the rounding of the pyramid; a single look is farther off."""
+    image, finder = to_tensor(heads[0]), face_finder()
+    (face,) = find_faces(heads[0])
+
+    def mirror(points):
+        return (image.shape[-1] - points.conj())[list(MIRRORED)]
+
+    one, other = Pyramid(image), Pyramid(image.flip(-1))
+    found = settled(one, face.points, finder)
+    again = mirror(settled(other, mirror(face.points), finder))
+    assert abs(found - again).max() < 0.05
+    ((_, once),) = look(one, [posture(face.points)], finder)
+    ((_, twice),) = look(other, [posture(mirror(face.points))], finder)
+    assert abs(once - mirror(twice)).max() > 0.1
 
 
 @needs_weights

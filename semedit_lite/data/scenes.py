@@ -23,11 +23,11 @@ from semedit_lite.faces.parse import parse
 from semedit_lite.hub import write_beside
 from semedit_lite.images import resize, to_bytes
 from semedit_lite.labels import FACE
+from semedit_lite.models.finder import MIRRORED
 from semedit_lite.teachers import MISSING, teachers
 
 SIZE = 128  # of the faces: what they are pasted as is smaller
 TEXTURES = 512
-MIRRORED = (1, 0, 2, 4, 3)  # a flip exchanges the eyes, and the corners of the mouth
 
 
 @dataclass

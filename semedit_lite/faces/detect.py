@@ -24,7 +24,7 @@ from semedit_lite.faces.frames import Frame, Pyramid, fit
 from semedit_lite.faces.framing import ENOUGH, agreed, framing
 from semedit_lite.faces.parse import SIDE, parse
 from semedit_lite.images import load_photo, to_tensor
-from semedit_lite.models.finder import CLOSE, ROOM, STRIDE, UNIT, FaceFinder
+from semedit_lite.models.finder import CLOSE, MIRRORED, ROOM, STRIDE, UNIT, FaceFinder
 from semedit_lite.models.parser import FaceParser
 
 NAME = "face-finder"
@@ -38,6 +38,7 @@ SMALLEST = 24  # pixels of the photo across a face's box; of smaller ones nothin
 CUT_OFF = 1  # percent of the pixels that may become black, and white
 LONGEST = 8  # the sides of a photo may differ that much
 TURNS = (45, -45, 90, -90, 180)  # degrees, tried where the photo as it is shows no face ...
+SIZES = (0.92, 1.08)  # of the squares from which a face's points are taken in the end
 TURNED = 0.98  # ... and the score of a face there: so many looks find more that is none
 
 # Mean points in the square of a face's box: `python scripts/face_template.py 3500`.
@@ -109,7 +110,7 @@ def find_faces(
         return _parts(image, points, parser), score
 
     found = faces(0) or max(map(faces, TURNS), key=confirmed)
-    return [_in_photo(score, points, scale) for score, points in found]
+    return [_in_photo(score, settled(image, points, finder), scale) for score, points in found]
 
 
 def _parts(image: Pyramid, points: np.ndarray, parser: FaceParser | None) -> int:
@@ -132,6 +133,7 @@ def face_points(image: Tensor, finder: FaceFinder | None = None) -> Tensor | Non
         if score < FOUND:
             return None
         square = posture(points)
+    points = settled(seen, points, finder)
     return torch.from_numpy(np.stack([points.real, points.imag], 1))[None].float()
 
 
@@ -180,22 +182,38 @@ def _proposals(image: Pyramid, finder: FaceFinder, turn: float) -> list[tuple]:
 
 
 def look(
-    image: Pyramid, squares: list[tuple[complex, float, complex]], finder: FaceFinder
+    image: Pyramid,
+    squares: list[tuple[complex, float, complex]],
+    finder: FaceFinder,
+    mirrored: bool = False,
 ) -> list[tuple[float, np.ndarray]]:
-    """A close look at squares (middle, side of the face's box, direction of its eyes' line): the
-    score of each, 0 to 1, and the points (5,), in pixels of the image."""
+    """A close look at squares (middle, side of the face's box, direction of its eyes' line), or at
+    their mirror images: the score of each, 0 to 1, and the points (5,), in pixels of the image."""
     frames = [
         Frame(ROOM * side * level, middle - ROOM * side * level * (0.5 + 0.5j))
         for middle, side, level in squares
     ]
     pixels = [Frame(frame.a / CLOSE, frame.b) for frame in frames]
     crops = torch.cat([image.sample(pixel, (CLOSE, CLOSE)) for pixel in pixels])
+    if mirrored:
+        crops = crops.flip(-1)
     logits, points = finder.closer(crops.contiguous(memory_format=torch.channels_last))
+    if mirrored:  # back to where they are
+        points = points[:, MIRRORED] * points.new_tensor([-1, 1]) + points.new_tensor([1, 0])
     unit = torch.view_as_complex(points.double()).cpu().numpy()  # (n, 5)
     return [
         (score, frame.a * five + frame.b)
         for score, frame, five in zip(logits.sigmoid().tolist(), frames, unit, strict=True)
     ]
+
+
+def settled(image: Pyramid, points: np.ndarray, finder: FaceFinder) -> np.ndarray:
+    """The points (5,) of a face that was found, as the mean of four looks, which miss less than
+    one: at two sizes, and at the mirror images of both."""
+    middle, side, level = posture(points)
+    squares = [(middle, size * side, level) for size in SIZES]
+    looks = look(image, squares, finder) + look(image, squares, finder, mirrored=True)
+    return np.mean([points for _, points in looks], axis=0)
 
 
 def posture(points: np.ndarray) -> tuple[complex, float, complex]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from semedit_lite.hub import Pretrained
 
 POINTS = ("viewer's left eye", "viewer's right eye", "nose", "left of mouth", "right of mouth")
+MIRRORED = (1, 0, 2, 4, 3)  # a flip exchanges the eyes, and the corners of the mouth
 STRIDE = 8  # pixels between two places that are looked at
 UNIT = 32.0  # pixels: sides and distances are learned relative to it
 SIDES = (18.0, 54.0)  # of the faces that the first stage finds; the pyramid brings others there

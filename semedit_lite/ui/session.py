@@ -48,6 +48,7 @@ class Work:
 
     history: History
     canvases: Mapping[str, Document]
+    left: frozenset[str] = frozenset()  # those from which the page has gone to another step
     photo: Codes | None = None  # the style of another photo that is in use ...
     photos: Mapping[Document, Codes] = field(default_factory=dict)  # ... and was, at those steps
     donor: Document | None = None  # the photo or layout that parts are taken from
@@ -78,29 +79,30 @@ class Work:
             self, history=history, canvases={canvas: history.current}, photos={}, name=_name()
         )
 
-    def visited(self, document: Document, canvas: str) -> Self:
-        """Goes to a step, which a canvas then shows under a new name."""
+    def visited(self, document: Document, canvas: str, left: str | None = None) -> Self:
+        """Goes to a step, which a canvas then shows under a new name in place of the one `left`."""
         photo = self.photos.get(document, self.photo)
-        work = replace(self, history=self.history.visit(document), photo=photo)
+        gone = self.left if left is None else self.left | {left}
+        work = replace(self, history=self.history.visit(document), photo=photo, left=gone)
         return work._on(canvas, document)
 
     def landed(self, document: Document, canvas: str, photo: Codes | None = None) -> Self:
         """A canvas has come to a step: a new one, made in the style of a photo or not, or one that
         it was at before. Nothing is current but that, unless the visitor has gone elsewhere."""
-        history, left = self.history, self.at(canvas)
+        history, before = self.history, self.at(canvas)
         if document in history.steps:
             history, photos = history.visit(document), self.photos
         else:
             history = history.visit(document.parent).push(document)
             photos = self.photos if photo is None else {**self.photos, document: photo}
-        if self.history.current is not left:
+        if canvas in self.left or self.history.current is not before:
             history = history.visit(self.history.current)
         return replace(self, history=history, photos=photos)._on(canvas, document)
 
     def _on(self, canvas: str, document: Document) -> Self:
         others = {key: step for key, step in self.canvases.items() if key != canvas}
         latest = [*others.items(), (canvas, document)][-CANVASES:]
-        return replace(self, canvases=dict(latest))
+        return replace(self, canvases=dict(latest), left=self.left & dict(latest).keys())
 
 
 class Desk:
@@ -166,7 +168,8 @@ class Desk:
         canvas = _name()
 
         def go(work: Work) -> Work:
-            return work.visited(chosen_step(work.history, name=work.name, has=has), canvas)
+            step = chosen_step(work.history, name=work.name, has=has)
+            return work.visited(step, canvas, session.canvas)
 
         work = self.store.update(session.key, go)
         return work.at(canvas), replace(session, canvas=canvas)
