@@ -67,6 +67,34 @@ def test_a_picture_is_uploaded_painted_and_saved(opened, tmp_path):
     assert opened.layout()[100, 125] == HAIR
 
 
+def test_a_square_is_laid_where_no_face_is_found(opened, tmp_path):
+    Image.new("RGB", (320, 240), (150, 140, 130)).save(tmp_path / "wall.png")
+    face = opened.picture("before")
+    opened.upload("photo").set_input_files(tmp_path / "wall.png")
+    use = opened.button("Use this square")
+    use.wait_for()
+    assert np.array_equal(opened.picture("before"), face)  # until then
+    before = opened.changed(use.click, "before")
+    assert np.abs(before - (150, 140, 130)).max() <= 1
+    assert not use.is_visible()
+
+
+def test_another_square_may_be_laid_over_the_one_face(opened, tmp_path):
+    picture = opened.picture("before").astype(np.uint8)
+    Image.fromarray(picture).resize((500, 500)).save(tmp_path / "me.png")
+    upload = opened.upload("photo")
+    found = opened.changed(lambda: upload.set_input_files(tmp_path / "me.png"), "before")
+    assert not opened.button("Use this square").is_visible()
+    opened.button("Choose another face").click()
+    opened.button("None of these: choose it myself").click()
+    laid = opened.changed(opened.button("Use this square").click, "before")
+    assert np.abs(laid - found).mean() > 1
+    opened.page.reload()  # the photo is kept, too
+    opened.button("Choose another face").click()
+    opened.button("Cancel").click()
+    assert np.array_equal(opened.picture("before"), laid)
+
+
 def test_a_bad_upload_is_explained_and_the_drawing_kept(opened, tmp_path):
     opened.choose("hat")
     painted = opened.changed(lambda: opened.stroke((90, 40), (170, 40)))
