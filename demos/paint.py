@@ -461,7 +461,6 @@ def build(page: gr.Blocks) -> None:
                 seed = gr.Number(
                     FIRST, label="Face", precision=0, min_width=120, elem_classes=["inline"]
                 )
-                again = gr.Button("Choose another face", visible=False, **BUTTON)
             with gr.Column(visible=False) as choice:
                 faces = chooser(elem_id="faces")
             canvas = painter(FACE, SIZE, label="Canvas", elem_id="canvas")
@@ -494,6 +493,7 @@ def build(page: gr.Blocks) -> None:
             with gr.Row(elem_classes=["tight", "top"]):
                 before = gr.Image(label="Before", elem_id="before", min_width=120, **PICTURE)
                 scores = scorecard(FACE, min_height=120)
+            again = gr.Button("Choose another face", visible=False, **BUTTON)
             style = gr.Radio(STYLES, value="own", label="Style", elem_id="style")
             style_seed = gr.Slider(0, STYLE_SEEDS - 1, 0, step=1, label="Style seed", visible=False)
             with gr.Row(visible=False, elem_classes=["tight"]) as other:
