@@ -11,6 +11,7 @@ from semedit_lite import teachers as judges
 from semedit_lite.data.faces import face_generator
 from semedit_lite.errors import InputError
 from semedit_lite.evaluation import identity as evaluation
+from semedit_lite.faces.detect import Face
 from semedit_lite.faces.identity import NAME, SIDE, TEMPLATE, crops, embed, similarity
 from semedit_lite.models.identity import FaceIdentity
 from semedit_lite.training import recipes, teachers
@@ -222,6 +223,15 @@ def test_teachers_are_the_judges_own_networks():
     torch.testing.assert_close(
         teachers.lpips()(images[:1], images[1:]), tools.lpips(images[:1], images[1:])
     )
+
+
+def test_points_of_the_face_that_is_meant():
+    wanted = turned(0, 1.0, (50, 10))
+    other, same = wanted + 200, wanted + 3
+    faces = [Face((0, 0, 1, 1), 1.0, tuple(map(tuple, five[0].tolist()))) for five in (other, same)]
+    torch.testing.assert_close(evaluation.nearest(faces, wanted), same)
+    assert evaluation.nearest(faces[:1], wanted) is None
+    assert evaluation.nearest([], wanted) is None
 
 
 def test_teachers_are_missed_in_a_sentence(monkeypatch):

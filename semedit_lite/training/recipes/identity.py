@@ -102,8 +102,8 @@ class IdentityRecipe:
     would else get used to both.
 
     The faces never come to an end: half of those in the pool are blended with another, place by
-    place, half are bent a little, which to the teacher is somebody else again, and all are turned
-    and shifted.
+    place, half are bent a little, which to the teacher is somebody else again, half are in a light
+    that generated faces never are in, and all are turned and shifted.
     """
 
     name = NAME
@@ -146,6 +146,7 @@ class IdentityRecipe:
         moves = warps.random_affine(len(faces), rng, (0.92, 1.09), 7, 0.05)
         grid = F.affine_grid(moves, [len(faces), 3, SIDE, SIDE], align_corners=False)
         faces = F.grid_sample(faces, grid * (SIDE / faces.shape[-1]), align_corners=False)
+        faces = shade(faces, rng)
         views = warps.random_blur(faces, rng, (36, 48, 64, 80), 0.2)
         views = warps.random_noise(warps.random_colour(views, rng, 0.25), rng, 0.04)
         other = (torch.rand(self.batch_size, generator=rng) < LIT).view(-1, 1, 1, 1)
@@ -210,6 +211,15 @@ def blend(first: Tensor, second: Tensor, rng: Generator, share: float = 0.5) -> 
     weight = weight * (torch.rand(len(first), generator=rng) < share).view(-1, 1, 1, 1)
     weight = F.interpolate(weight, first.shape[2:], mode="bilinear", align_corners=True)
     return torch.lerp(first, second, weight.clamp(0, 1))
+
+
+def shade(faces: Tensor, rng: Generator, most: float = 0.4, share: float = 0.5) -> Tensor:
+    """Faces (B, 3, S, S), a share of them in light that comes from one side and has a colour."""
+    light = most * torch.randn(len(faces), 1, 3, 3, generator=rng)
+    light = F.interpolate(light, faces.shape[2:], mode="bicubic", align_corners=True).exp()
+    shaded = warps.random_colour((faces + 1) * light - 1, rng, 0.3)
+    chosen = (torch.rand(len(faces), generator=rng) < share).view(-1, 1, 1, 1)
+    return torch.where(chosen, shaded, faces)
 
 
 def bend(faces: Tensor, rng: Generator, most: float = 0.04) -> Tensor:
