@@ -1,6 +1,7 @@
 """Photos that are hard or no photos of a face: what can be found is found, all else is refused in
 one sentence. Faces are generated ones."""
 
+import os
 from pathlib import Path
 
 import gradio
@@ -144,3 +145,18 @@ def test_an_animal_has_no_face_to_edit(name):
     animal = load_photo(Path(gradio.__file__).parent / "media_assets" / "images" / name)
     for photo in (animal, animal.rotate(180), animal.resize((160, 120))):
         assert not find_faces(photo)
+
+
+@pytest.mark.skipif("SEMEDIT_DATA" not in os.environ, reason="SEMEDIT_DATA is not set")
+def test_a_profile_is_opened_or_refused(parser):
+    """The generator makes none, so these are photos: few of them are found."""
+    from semedit_lite.evaluation.finding import fasseg
+
+    profiles = [photo for group, photo, _ in fasseg() if group == "fasseg ±90°"][:6]
+    assert len(profiles) == 6
+    for photo in profiles:
+        try:
+            layout = align(photo, parser).layout
+        except NoFaceError:
+            continue
+        assert (layout == FACE.id("skin")).float().mean() > 0.1
