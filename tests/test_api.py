@@ -480,7 +480,7 @@ def test_a_tab_that_comes_back_finds_its_work(studio, face):
     client, back = joined(studio), joined(studio)
     client.predict(seed=12, api_name="/generate")
     result, scores = client.predict(data_url(bangs(face[1])), "seed", 9, api_name="/paint")
-    style, seed, blend, _, number, canvas, _, shown, score, _ = private(
+    style, seed, blend, _, number, _, canvas, _, shown, score, _ = private(
         back, "start", strip_of(client)["key"]
     )
     assert (style, seed, blend, number) == ("seed", 9, True, 12)
