@@ -85,7 +85,8 @@ def another(seed: int) -> Document:
 
 
 def face(seed: int | None = None) -> Document:
-    """A generated face. None before that which a page opens with: it would cover a later one."""
+    """A generated face; made after the one that pages open with, which else would come late and
+    cover it."""
     with arriving:
         shown = first()
     return shown if seed in (None, FIRST) else another(seed)

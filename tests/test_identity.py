@@ -289,6 +289,14 @@ def test_a_view_is_its_face_at_times_in_another_light(recipe, monkeypatch):
     assert torch.equal(batch["view"], batch["face"])
 
 
+def test_a_share_of_the_faces_is_in_another_light():
+    faces, rng = noise(32, 32, 8), torch.Generator().manual_seed(0)
+    assert torch.equal(recipe_module.shade(faces, rng, share=0.0), faces)
+    shaded = recipe_module.shade(faces, rng, share=1.0)
+    assert ((shaded - faces).abs().flatten(1).mean(1) > 0.02).all()
+    assert shaded.abs().max() <= 1
+
+
 def test_it_learns_a_batch_and_is_exported(recipe, tmp_path):
     network, optimiser = recipe.networks["identity"], recipe.optimisers["identity"]
     batch = recipe.batch(0)

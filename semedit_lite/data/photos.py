@@ -17,7 +17,7 @@ from semedit_lite.labels import FACE
 SIZE = 256  # of the pictures that a parser sees
 STORED = 320  # a little more: zooming in stays sharp
 HELD_OUT = 140
-FACADES = 200  # of the 400 facades that finders are judged by: trainings may see the others
+JUDGED_FACADES = 200  # of 400, by which finders are judged: trainings may see the others
 AT_LEAST = {"eye_g": 8, "hat": 7, "neck_l": 5, "ear_r": 30}  # held-out photos that show the part
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Generator
 
 from semedit_lite.data.faces import EVALUATION_SEED, face_generator
-from semedit_lite.data.photos import FACADES, data_folder
+from semedit_lite.data.photos import JUDGED_FACADES, data_folder
 from semedit_lite.data.textures import textures
 from semedit_lite.faces.detect import find_faces
 from semedit_lite.faces.parse import parse
@@ -192,7 +192,7 @@ def faceless() -> Iterator[tuple[str, Image.Image]]:
     """400 pictures without a face: facades, coloured layouts of facades and of faces, textures."""
     folder = data_folder() / "facades"
     paths = sorted((folder / "images").iterdir())
-    for path in paths[:FACADES]:
+    for path in paths[:JUDGED_FACADES]:
         yield "facades", load_photo(path)
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     names = [str(name) for name in index["classes"]]

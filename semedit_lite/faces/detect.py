@@ -99,7 +99,7 @@ def find_faces(
             (score, points)
             for score, points in _search(image, finder, turn)
             if posture(points)[1] >= smallest
-            and score > (TURNED if turn else FOUND)
+            and (not turn or score > TURNED)
             and (score > CERTAIN or _parts(image, points, parser) >= ENOUGH)
         ]
 

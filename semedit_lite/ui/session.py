@@ -76,7 +76,12 @@ class Work:
     def opened(self, history: History, canvas: str) -> Self:
         """Another history in place of this, on a fresh canvas."""
         return replace(
-            self, history=history, canvases={canvas: history.current}, photos={}, name=_name()
+            self,
+            history=history,
+            canvases={canvas: history.current},
+            left=frozenset(),
+            photos={},
+            name=_name(),
         )
 
     def visited(self, document: Document, canvas: str, left: str | None = None) -> Self:

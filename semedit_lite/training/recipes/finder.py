@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from semedit_lite.data.folder import unpack
-from semedit_lite.data.photos import FACADES, data_folder, photos
+from semedit_lite.data.photos import JUDGED_FACADES, data_folder, photos
 from semedit_lite.data.scenes import KnownFaces, Scenes
 from semedit_lite.data.warps import uniform
 from semedit_lite.faces.detect import squares
@@ -30,7 +30,7 @@ def negatives() -> tuple[Tensor, Tensor]:
     """Real pictures (N, 3, 256, 256) uint8: photos that a face fills, and those facades that no
     score is taken on."""
     images, _ = photos()["train"]
-    facades = sorted((data_folder() / "facades" / "images").iterdir())[FACADES:]
+    facades = sorted((data_folder() / "facades" / "images").iterdir())[JUDGED_FACADES:]
     faceless = [to_bytes(to_tensor(load_photo(path)))[0] for path in facades]
     return to_bytes(resize(unpack(images), 256)), torch.stack(faceless)
 

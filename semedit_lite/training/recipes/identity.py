@@ -214,8 +214,9 @@ def blend(first: Tensor, second: Tensor, rng: Generator, share: float = 0.5) -> 
 
 
 def shade(faces: Tensor, rng: Generator, most: float = 0.4, share: float = 0.5) -> Tensor:
-    """Faces (B, 3, S, S), a share of them in light that comes from one side and has a colour."""
+    """Faces (B, 3, S, S), a share of them in uneven light that has a colour."""
     light = most * torch.randn(len(faces), 1, 3, 3, generator=rng)
+    # (B, 1, 3, 3) -> (B, 1, S, S): factors of brightness
     light = F.interpolate(light, faces.shape[2:], mode="bicubic", align_corners=True).exp()
     shaded = warps.random_colour((faces + 1) * light - 1, rng, 0.3)
     chosen = (torch.rand(len(faces), generator=rng) < share).view(-1, 1, 1, 1)
