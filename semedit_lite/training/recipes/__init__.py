@@ -30,6 +30,12 @@ def _identity(device: str, **options: Any):
     return IdentityRecipe(device, **options)
 
 
+def _encoder(device: str, **options: Any):
+    from semedit_lite.training.recipes.encoder import EncoderRecipe
+
+    return EncoderRecipe(device, **options)
+
+
 def _spade_faces(size: int, device: str, **options: Any):
     from semedit_lite.training.recipes.spade import spade_faces
 
@@ -41,6 +47,7 @@ TRAININGS = {  # name -> what makes the recipe on a device, and the options that
     "face-heads": (_face_heads, ("count",)),
     "face-finder": (_face_finder, ("data", "count")),
     "face-identity": (_identity, ("data", "count")),
+    "face-encoder": (_encoder, ("data",)),
     "spade-faces-64": (partial(_spade_faces, 64), ("data", "count", "perceptual")),
     "spade-faces-128": (partial(_spade_faces, 128), ("data", "count", "perceptual")),
 }
