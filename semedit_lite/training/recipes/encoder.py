@@ -49,7 +49,7 @@ class EncoderRecipe:
         self,
         device: str = "cpu",
         batch_size: int | None = None,  # 4 on a CPU, 32 on a GPU
-        rate: float = 1e-3,
+        rate: float = 7e-4,
         data: str | Path | None = None,  # a folder of photos, as `semedit align` makes them
     ) -> None:
         self.identity = MobileFaceNet("a", device)  # first: what is missing shows before the wait
@@ -79,7 +79,7 @@ class EncoderRecipe:
         self.crop = crop_of_identity(device)
 
     def rate(self, progress: float) -> float:
-        return min(1.0, 50 * progress + 0.02) * 0.5 * (1 + math.cos(math.pi * progress))
+        return min(1.0, 30 * progress + 0.02) * 0.5 * (1 + math.cos(math.pi * progress))
 
     @torch.no_grad()
     def paint(self, rows: Tensor) -> Tensor:
@@ -115,7 +115,8 @@ class EncoderRecipe:
             added = self.networks["encoder"](batch["seen"], guess.detach())
             with full_precision(self.device):
                 rows = rows.detach() + added.float()
-                guess = self.generator.synthesis(rows, SIDE)
+                # far from W the generator paints what is no picture
+                guess = self.generator.synthesis(rows, SIDE).clamp(-1.5, 1.5)
                 off = (rows - batch["rows"]).pow(2).mean((1, 2)) / self.variance
                 apart = (rows - rows.mean(1, keepdim=True)).pow(2).mean((1, 2)) / self.variance
                 terms = {
