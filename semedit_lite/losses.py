@@ -115,9 +115,9 @@ def path_penalty(
 def lazy_adam(
     every: int, lr: float = 0.002, betas: tuple[float, float] = (0.0, 0.99)
 ) -> dict[str, float | tuple[float, float]]:
-    """Adam's settings where a penalty is taken at every `every`-th step (StyleGAN2, section 3.1):
-    a step of its own each, so that `every` steps are `every` + 1; with c = every / (every + 1),
-    c lr and betas^c move and remember as much as before."""
+    """Adam's settings where a penalty is taken at every `every`-th step (StyleGAN2, appendix B):
+    in a step of its own, so that of `every` steps there are `every` + 1. With c = every / (every
+    + 1), a rate of c lr and betas^c move and remember as much as before."""
     c = every / (every + 1)
     return {"lr": c * lr, "betas": (betas[0] ** c, betas[1] ** c)}
 

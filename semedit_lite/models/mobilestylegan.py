@@ -177,7 +177,7 @@ class MobileStyleGAN(nn.Module, Pretrained):
         return (*map(int, self.heads), FULL)
 
     def truncate(self, w: Tensor, truncation: float) -> Tensor:
-        """Moves w towards the mean face (StyleGAN, section 2.3): 1 keeps it, 0 is the mean."""
+        """Moves w towards the mean face (StyleGAN, appendix B): 1 keeps it, 0 is the mean."""
         return self.mean_w + truncation * (w - self.mean_w)
 
     def levels(self, w: Tensor, count: int = 7) -> list[Tensor]:

@@ -5,9 +5,9 @@
 "StyleGAN" below is its forerunner (1812.04948), "PG-GAN" the one before that (1710.10196): what the
 paper keeps of them it does not explain again. Facts that all three leave open are taken from the
 two official codes, NVIDIA's stylegan2-ada-pytorch and rosinality's stylegan2-pytorch, whose
-weights `import_official` reads and whose numbers `tests/parity` holds. Where the code for training
-in half precision differs (activations cut off at 256), and where classes are a condition, we do
-not follow. The losses are in `losses.py`.
+weights `import_official` reads and whose numbers `tests/parity` holds. What NVIDIA's code has
+beyond the paper is left out: classes as a condition, and activations cut off at 256, which training
+in half precision needs. The losses are in `losses.py`.
 """
 
 import math
@@ -25,9 +25,9 @@ from semedit_lite.models.layers import latent_rows
 
 
 def official_channels(size: int, width: int = 32768, max_width: int = 512) -> tuple[int, ...]:
-    """The channels at 4, 8, ... `size` pixels (appendix B, configuration F of table 1): `width`
-    over the side, at most `max_width`. Half the width is E and the smaller of NVIDIA's networks
-    (below 512 pixels); rosinality's `channel_multiplier` 2 is 32768, 1 is 16384."""
+    """The channels at 4, 8, ... `size` pixels: `width` over the side, at most `max_width`. The
+    width is that of configuration F (table 1), rosinality's `channel_multiplier` 2; half of it is
+    configuration E, the multiplier 1, and NVIDIA's choice below 512 pixels."""
     doublings = size.bit_length() - 3
     if doublings < 0 or size != 4 << doublings:
         raise InputError(f"The size of a picture must be a power of 2 from 4 up, not {size}.")
@@ -36,8 +36,8 @@ def official_channels(size: int, width: int = 32768, max_width: int = 512) -> tu
 
 # Resampling -----------------------------------------------------------------------------------
 
-# The low-pass filter [1, 3, 3, 1] in both directions (appendix B; Zhang 2019, 1904.11486): StyleGAN
-# had [1, 2, 1]. Its sum is 1.
+# The low-pass filter of all resampling, of sum 1. Section 4.1 calls it bilinear; the official codes
+# have [1, 3, 3, 1] in both directions, where StyleGAN had [1, 2, 1].
 FIR = torch.outer(*[torch.tensor([1.0, 3.0, 3.0, 1.0])] * 2) / 64
 
 
@@ -55,7 +55,7 @@ def upfirdn(
         x = F.pad(x[:, :, :, None, :, None], (0, up - 1, 0, 0, 0, up - 1))  # (B, C, h, up, w, up)
         x = x.reshape(b, c, h * up, w * up)
     kernel = kernel.to(x).flip(0, 1).expand(c, 1, -1, -1)
-    return F.conv2d(F.pad(x, pad * 2), kernel, stride=down, groups=c)
+    return F.conv2d(F.pad(x, (*pad, *pad)), kernel, stride=down, groups=c)
 
 
 def upsample(x: Tensor) -> Tensor:
@@ -107,6 +107,11 @@ class EqualLinear(nn.Module):
         return F.linear(x, self.weight * scale, self.bias * self.rate)
 
 
+def equalised(weight: Tensor) -> Tensor:
+    """A convolution's weight (out, in, k, k) as it is used: over the square root of its inputs."""
+    return weight / math.sqrt(weight[0].numel())
+
+
 class EqualConv(nn.Module):
     """A convolution of equalised learning rate: (B, inputs, h, w) -> (B, outputs, h, w), or half
     the side with `resample` "down"."""
@@ -127,11 +132,6 @@ class EqualConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = resampling_conv(x, equalised(self.weight), self.resample)
         return y if self.bias is None else y + self.bias[:, None, None]
-
-
-def equalised(weight: Tensor) -> Tensor:
-    """A convolution's weight (out, in, k, k) as it is used: over the square root of its inputs."""
-    return weight / math.sqrt(weight[0].numel())
 
 
 class ModulatedConv(nn.Module):
@@ -259,8 +259,7 @@ class StyleGAN2(nn.Module, Pretrained):
         self.mean_w.copy_(self.mapping(z.to(self.mean_w)).mean(0))
 
     def truncate(self, w: Tensor, truncation: float) -> Tensor:
-        """Moves w or W+ towards the mean w (StyleGAN, section 2.3, appendix B): 1 keeps it, 0 is
-        the mean."""
+        """Moves w or W+ towards the mean w (StyleGAN, appendix B): 1 keeps it, 0 is the mean."""
         return self.mean_w + truncation * (w - self.mean_w)
 
     def rows(self, w: Tensor) -> Tensor:
@@ -271,12 +270,9 @@ class StyleGAN2(nn.Module, Pretrained):
         """Noise (count, 1, side, side) for each of `convs`; with a seeded CPU `generator` it is the
         same on every device."""
         at = generator.device if generator is not None else self.mean_w.device
-        return [
-            torch.randn(count, 1, *conv.noise.shape[2:], generator=generator, device=at).to(
-                self.mean_w
-            )
-            for conv in self.convs
-        ]
+        shapes = [(count, *conv.noise.shape[1:]) for conv in self.convs]
+        drawn = [torch.randn(shape, generator=generator, device=at) for shape in shapes]
+        return [noise.to(self.mean_w) for noise in drawn]
 
     def activations(self, w: Tensor, noise: Sequence[Tensor] | None = None) -> list[Tensor]:
         """w or W+ -> all features: the constant of 4 pixels, then what each of `convs` gives, one
@@ -437,8 +433,10 @@ def import_official(network: nn.Module, state: dict[str, Tensor]) -> None:
     """Loads a state dict of rosinality's or NVIDIA's code into `network`, strictly: RuntimeError
     where a key is left over, missing or of another shape, InputError where its filter is not ours.
 
-    rosinality's generators know no mean w unless the checkpoint's "latent_avg" is put into `state`;
-    it is then measured, as that code does too."""
+    The released files are pickles, which this package does not open: `state` is plain tensors, of
+    NVIDIA's "G_ema" or "D", of rosinality's "g_ema" or "d". A generator of rosinality's knows no
+    mean w unless the file's "latent_avg" is put in; without it the mean is measured, as that code
+    does when it draws pictures."""
     own, ours = network.state_dict(), {}
     for key, value in state.items():
         if key.endswith((".kernel", "resample_filter")):  # ours are no part of the state

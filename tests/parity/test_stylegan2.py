@@ -30,16 +30,18 @@ pytestmark = pytest.mark.parity
 
 def channels(config: dict) -> tuple[int, ...]:
     """Of the fixtures' nets, coarse to fine."""
-    if "channel_base" in (wide := config.get("synthesis_kwargs", config)):
-        return official_channels(
-            config["img_resolution"], wide["channel_base"], wide["channel_max"]
-        )
+    if "img_resolution" in config:  # NVIDIA's
+        table = config.get("synthesis_kwargs", config)
+        size = config["img_resolution"]
+        return official_channels(size, table["channel_base"], table["channel_max"])
     return tuple(config["channels"].values())
 
 
 def generator(config: dict) -> StyleGAN2:
-    depth = config["n_mlp"] if "n_mlp" in config else config["mapping_kwargs"]["num_layers"]
-    latent = config.get("style_dim", config.get("w_dim"))
+    if "img_resolution" in config:
+        latent, depth = config["w_dim"], config["mapping_kwargs"]["num_layers"]
+    else:
+        latent, depth = config["style_dim"], config["n_mlp"]
     return StyleGAN2(channels=channels(config), latent=latent, depth=depth)
 
 
@@ -155,20 +157,16 @@ def test_generator_of_editgan():
 
 
 @torch.no_grad()
-def test_discriminator_of_rosinality():
-    case = read("stylegan2_discriminator")
+@pytest.mark.parametrize(
+    ("name", "batches"),
+    [("stylegan2_discriminator", ("2", "8")), ("stylegan2_discriminator_nvlabs", ("",))],
+)
+def test_discriminator(name, batches):
+    case = read(name)
     network = StyleGAN2Discriminator(channels=channels(case.config))
     import_official(network, case.state)
-    case.check("logits2", network(case.inputs["x2"]))
-    case.check("logits8", network(case.inputs["x8"]))
-
-
-@torch.no_grad()
-def test_discriminator_of_nvidia():
-    case = read("stylegan2_discriminator_nvlabs")
-    network = StyleGAN2Discriminator(channels=channels(case.config))
-    import_official(network, case.state)
-    case.check("logits", network(case.inputs["x"]))
+    for batch in batches:
+        case.check(f"logits{batch}", network(case.inputs[f"x{batch}"]))
 
 
 def test_train_step():
@@ -209,24 +207,37 @@ def test_train_step():
     case.check("grad_norm_path", gradient_norm(g))
 
 
-@pytest.mark.parametrize("name", ["stylegan2_generator", "stylegan2_generator_nvlabs"])
-def test_import_is_strict(name):
+@pytest.mark.parametrize(
+    ("name", "weight", "filtering"),
+    [
+        ("stylegan2_generator", "convs.4.conv.weight", "to_rgbs.2.upsample.kernel"),
+        (
+            "stylegan2_generator_nvlabs",
+            "synthesis.b32.conv0.weight",
+            "synthesis.b32.conv0.resample_filter",
+        ),
+    ],
+)
+def test_import_is_strict(name, weight, filtering):
     case = read(name)
     network = generator(case.config)
     with pytest.raises(RuntimeError, match="Unexpected"):
         import_official(network, case.state | {"convs.9.conv.weight": torch.zeros(8)})
-    (transposed,) = (
-        key for key in case.state if key.endswith(("convs.4.conv.weight", "b32.conv0.weight"))
-    )
+    turned = case.state[weight].transpose(-3, -4)  # as many numbers
     with pytest.raises(RuntimeError, match="size mismatch"):
-        import_official(network, case.state | {transposed: torch.zeros(12, 8, 3, 3)})
-    (filtered,) = (
-        key
-        for key in case.state
-        if key.endswith(("to_rgbs.2.upsample.kernel", "b32.conv0.resample_filter"))
-    )
+        import_official(network, case.state | {weight: turned})
     with pytest.raises(InputError, match="another filter"):
-        import_official(network, case.state | {filtered: torch.ones(4, 4)})
-    del case.state[transposed]
+        import_official(network, case.state | {filtering: torch.ones(4, 4)})
+    del case.state[weight]
     with pytest.raises(RuntimeError, match="Missing"):
         import_official(network, case.state)
+
+
+@torch.no_grad()
+def test_a_missing_mean_is_measured():
+    """As rosinality's scripts do that draw pictures; their state dicts hold none."""
+    case = read("stylegan2_generator")
+    network = loaded(case)
+    mean = network.mapping(torch.randn(20_000, 16)).mean(0)
+    assert mean.abs().max() > 0.1
+    torch.testing.assert_close(network.mean_w, mean, atol=0.05, rtol=0)
