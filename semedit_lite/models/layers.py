@@ -1,5 +1,5 @@
-"""What two or more of the papers share: what a painter is, spectral norm, initialisation, norms,
-PatchGANs."""
+"""What two or more of the papers share: what a painter is, rows of a latent, spectral norm,
+initialisation, norms, PatchGANs."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, runtime_checkable
@@ -24,6 +24,18 @@ class Painter(Protocol):
 
     def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, H, W) in [-1, 1] of any size -> mean and log variance (B, z_dim)."""
+
+
+def latent_rows(w: Tensor, count: int, width: int) -> Tensor:
+    """The latent of a style-based generator: w (B, width), or W+ as it is -> W+ (B, count, width),
+    a row for each of its layers."""
+    if w.ndim == 2 and w.shape[1] == width:
+        return w[:, None].expand(-1, count, -1)
+    if w.ndim == 3 and w.shape[1:] == (count, width):
+        return w
+    raise InputError(
+        f"A latent has the shape (B, {width}) or (B, {count}, {width}), not {tuple(w.shape)}."
+    )
 
 
 def full_precision(device: torch.device) -> AbstractContextManager:

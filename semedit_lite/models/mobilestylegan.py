@@ -17,6 +17,7 @@ from torch import Generator, Tensor, nn
 
 from semedit_lite.errors import InputError
 from semedit_lite.hub import Pretrained
+from semedit_lite.models.layers import latent_rows
 
 CHANNELS = (512, 512, 512, 512, 256, 128, 64)  # of the blocks at 8, 16, ... 512 pixels
 ROWS = 16  # vectors of W+: the first convolution, two a block, the last readout
@@ -193,13 +194,7 @@ class MobileStyleGAN(nn.Module, Pretrained):
     @staticmethod
     def rows(w: Tensor) -> Tensor:
         """w (B, 512) or W+ (B, 16, 512) -> W+ (B, 16, 512)."""
-        if w.ndim == 2 and w.shape[1] == 512:
-            return w[:, None].expand(-1, ROWS, -1)
-        if w.ndim == 3 and w.shape[1:] == (ROWS, 512):
-            return w
-        raise InputError(
-            f"A latent has the shape (B, 512) or (B, {ROWS}, 512), not {tuple(w.shape)}."
-        )
+        return latent_rows(w, ROWS, 512)
 
     def synthesis(self, w: Tensor, size: int = FULL) -> Tensor:
         """w or W+ -> picture (B, 3, size, size); size one of `sizes`, smaller is faster."""

@@ -89,6 +89,8 @@ def read(name: str) -> Fixture:
 
 
 def gradient_norm(network: nn.Module) -> Tensor:
-    """Square root of the sum of squares of all gradients, in float64."""
-    squares = [p.grad.double().square().sum() for p in network.parameters()]
+    """Square root of the sum of squares of all gradients, in float64; a penalty on a gradient gives
+    some parameters none."""
+    grads = [p.grad for p in network.parameters() if p.grad is not None]
+    squares = [grad.double().square().sum() for grad in grads]
     return torch.stack(squares).sum().sqrt()
