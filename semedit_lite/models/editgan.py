@@ -41,11 +41,10 @@ class PixelClassifier(nn.Module):
         hidden: tuple[int, int] = (128, 32),  # officially (256, 128) from 32 classes on
     ) -> None:
         super().__init__()
-        self.channels = list(channels)
         first, second = hidden
         self.layers = nn.Sequential(
-            nn.Linear(sum(channels), first), nn.ReLU(), nn.BatchNorm1d(first),
-            nn.Linear(first, second), nn.ReLU(), nn.BatchNorm1d(second),
+            nn.Linear(sum(channels), first), nn.ReLU(inplace=True), nn.BatchNorm1d(first),
+            nn.Linear(first, second), nn.ReLU(inplace=True), nn.BatchNorm1d(second),
             nn.Linear(second, classes),
         )  # fmt: skip
         for layer in self.layers:
@@ -55,25 +54,6 @@ class PixelClassifier(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return self.layers(features)
-
-    def project(self, maps: Sequence[Tensor], size: int) -> Tensor:
-        """The first layer on whole maps (B, c, h, w), one a level -> (B, hidden[0], size, size).
-
-        Officially all maps are enlarged and joined, and then comes the layer: gigabytes. It is
-        linear and acts on channels, bilinear resizing is linear and acts on places, so their order
-        is free: here each level is narrowed where it is small. The numbers are the same.
-        """
-        first = self.layers[0]
-        total = first.bias[:, None, None]
-        for weight, x in zip(first.weight.split(self.channels, 1), maps, strict=True):
-            y = F.conv2d(x, weight[:, :, None, None])  # (B, hidden[0], h, w)
-            total = total + F.interpolate(y, (size, size), mode="bilinear", align_corners=False)
-        return total
-
-    def dense(self, maps: Sequence[Tensor], size: int) -> Tensor:
-        """Maps, one a level -> logits (B, classes, size, size) of every pixel."""
-        y = self.project(maps, size).permute(0, 2, 3, 1)  # (B, size, size, hidden[0])
-        return self.layers[1:](y.flatten(0, 2)).unflatten(0, y.shape[:3]).permute(0, 3, 1, 2)
 
 
 class SegmentationBranch(nn.Module, Pretrained):
@@ -95,7 +75,7 @@ class SegmentationBranch(nn.Module, Pretrained):
         size: int = 256,  # side of the part maps
     ) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.channels = size, list(channels)
         self.members = nn.ModuleList(
             PixelClassifier(channels=channels, classes=classes, hidden=hidden)
             for _ in range(members)
@@ -106,18 +86,42 @@ class SegmentationBranch(nn.Module, Pretrained):
     def forward(self, maps: Sequence[Tensor], size: int | None = None) -> Tensor:
         """`size` where the part maps should have another one than usual."""
         channels = [x.shape[1] for x in maps]
-        if channels != self.members[0].channels:
+        if channels != self.channels:
             raise InputError(
-                f"The segmentation branch reads maps of {self.members[0].channels} channels, not "
-                f"{channels}: it belongs to another generator."
+                f"The segmentation branch reads maps of {self.channels} channels, not {channels}: "
+                "it belongs to another generator."
             )
+        size = size or self.size
+        levels = self.project(maps)
+        logits = []
+        for i, member in enumerate(self.members):
+            own = [level.chunk(len(self.members), 1)[i] for level in levels]
+            y = sum(
+                F.interpolate(x, (size, size), mode="bilinear", align_corners=False) for x in own
+            ).permute(0, 2, 3, 1)  # (B, size, size, hidden[0])
+            rows = member.layers[1:](y.flatten(0, 2))
+            logits.append(rows.unflatten(0, y.shape[:3]).permute(0, 3, 1, 2))
+        return torch.stack(logits)
+
+    def project(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """All members' first layers on maps (B, c, h, w): what they add up from each level,
+        (B, M * hidden[0], h, w).
+
+        Officially the maps are enlarged and joined, and then comes the layer: gigabytes. It is
+        linear and acts on channels, bilinear resizing is linear and acts on places, so their order
+        is free: here each level is narrowed while it is small. The numbers are the same.
+        """
+        first = [member.layers[0] for member in self.members]
+        weight = torch.cat([layer.weight for layer in first])  # (M * hidden[0], sum(channels))
+        scaled = weight * self.scale
+        bias = torch.cat([layer.bias for layer in first]) - scaled @ self.mean
         levels = [
-            (x - mean[:, None, None]) * scale[:, None, None]
-            for x, mean, scale in zip(
-                maps, self.mean.split(channels), self.scale.split(channels), strict=True
-            )
+            # as a linear layer on rows, which is faster than a convolution with a kernel of 1
+            F.linear(x.permute(0, 2, 3, 1), part).permute(0, 3, 1, 2)
+            for x, part in zip(maps, scaled.split([x.shape[1] for x in maps], 1), strict=True)
         ]
-        return torch.stack([member.dense(levels, size or self.size) for member in self.members])
+        levels[0] = levels[0] + bias[:, None, None]
+        return levels
 
     def rows(self, features: Tensor) -> Tensor:
         """Features (M, N, sum(channels)) of single pixels, others for each member -> logits
