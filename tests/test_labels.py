@@ -12,7 +12,7 @@ from PIL import Image
 
 from semedit_lite.errors import InputError
 from semedit_lite.images import to_bytes
-from semedit_lite.labels import FACADES, FACE, IGNORE, LabelSet, one_hot
+from semedit_lite.labels import FACADES, FACE, FACE_FINE, IGNORE, LabelSet, one_hot
 
 SHAPES = arrays.array_shapes(min_dims=3, max_dims=3, max_side=9)
 IDS = st.one_of(st.integers(0, len(FACE) - 1), st.just(IGNORE))
@@ -52,11 +52,18 @@ def test_ids_survive_a_palette_png(layout):
     assert (np.array(image.convert("RGB")) == FACE.colourise(layout[0])).all()
 
 
-@pytest.mark.parametrize("labels", [FACE, FACADES])
+@pytest.mark.parametrize("labels", [FACE, FACE_FINE, FACADES])
 def test_names_and_colours_tell_the_classes_apart(labels):
     assert len(set(labels.classes)) == len(set(labels.colours)) == len(labels)
     assert [labels.id(name) for name in labels.classes] == list(range(len(labels)))
     assert all(0 <= i < len(labels) for group in labels.groups.values() for i in group)
+
+
+def test_the_fine_classes_follow_those_of_a_face():
+    assert FACE_FINE.classes == (*FACE.classes, "iris", "beard")
+    assert FACE_FINE.pairs == FACE.pairs  # one iris class serves both eyes
+    for group, ids in FACE.groups.items():  # layouts of FACE mean the same in both
+        assert FACE_FINE.groups[group][: len(ids)] == ids
 
 
 def test_ids_outside_the_set_are_refused():

@@ -2,7 +2,7 @@
 // gr.HTML with `element`, `props`, `trigger` and `watch`, together with the files named in __init__.py.
 
 const { size, classes, pairs } = props;
-const HOTKEYS = "0123456789qwrtyuopa"; // of the classes
+const HOTKEYS = "0123456789qwrtyuopadj"; // of the classes
 const parts = Object.fromEntries([...element.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each]));
 const { root, stage, plane, canvas, ring, photo, palette } = parts;
 const painting = new Painting(size, classes.map(({ name }) => name), pairs), { drawing } = painting;
