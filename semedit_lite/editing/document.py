@@ -30,7 +30,7 @@ from semedit_lite.errors import InputError
 from semedit_lite.faces.align import Alignment
 from semedit_lite.hub import write_beside
 from semedit_lite.images import load_layout, load_photo, save_picture, to_bytes, to_tensor
-from semedit_lite.labels import FACE
+from semedit_lite.labels import FACE_FINE
 from semedit_lite.photo import Photo, read_photo
 
 FORMAT = "semedit document {}"
@@ -69,13 +69,15 @@ class Document:
     """
 
     image: Tensor = _Packed(to_bytes, lambda held: held.float() / 127.5 - 1)  # (1, 3, H, W)
-    layout: Tensor = _Packed(lambda ids: FACE.check(ids).byte(), Tensor.long)  # (1, H, W) ids
+    layout: Tensor = _Packed(lambda ids: FACE_FINE.check(ids).byte(), Tensor.long)  # (1, H, W) ids
     operation: dict[str, Any]  # what made it, JSON-able; "tool" names the kind
     latent: Tensor | None = None  # (1, 16, 512) W+, where the generator made the picture
     parent: Self | None = field(default=None, repr=False)  # the chain may be long
     photo: Photo | None = None  # the whole photo that `image` was cut from ...
     alignment: Alignment | None = None  # ... and where; of an opened photo only
     scores: dict[str, Any] | None = None  # the scorecard of the operation
+    # bool (1, H, W): where the picture is another than the opened one; where the layout is, if None
+    region: Tensor | None = None
 
     @property
     def chain(self) -> tuple[Self, ...]:
@@ -97,13 +99,14 @@ class Document:
 
     @property
     def whole(self) -> Image.Image:
-        """The whole photo at its full size, with this picture in it where the layout was changed
-        (see `Photo.lay`), without an edge at the crop's border; the picture itself where there is
-        no photo around it."""
+        """The whole photo at its full size, with this picture in it in its region and its halo (see
+        `Photo.lay`), without an edge at the crop's border; the picture itself where there is no
+        photo around it."""
         opened = self.opened
         if opened.photo is None or opened.alignment is None:
             return self.picture
-        region = feather(changed(opened.layout, self.layout))
+        region = self.region
+        region = feather(changed(opened.layout, self.layout) if region is None else region)
         region = region * _fading(opened.alignment.matrix, region.shape[-1], opened.photo.size)
         return opened.alignment.paste(opened.photo, self.image, region)
 
@@ -117,7 +120,7 @@ class Document:
     @cached_property
     def nbytes(self) -> int:
         """What this document takes in memory, its parent not counted; about."""
-        tensors = [self.__dict__["_image"], self.__dict__["_layout"], self.latent]
+        tensors = [self.__dict__["_image"], self.__dict__["_layout"], self.latent, self.region]
         if self.alignment is not None:
             tensors += [self.alignment.image, self.alignment.layout]
         records = len(json.dumps([self.operation, self.scores]))
@@ -244,7 +247,10 @@ class History:
                 if document.parent is not None:  # mostly nothing, which takes no room
                     pixels = pixels - _pixels(document.parent.picture)  # modulo 256
                 file.writestr(f"{i}/image.png", _png(Image.fromarray(pixels)))
-                file.writestr(f"{i}/layout.png", _png(FACE.to_pil(document.layout[0])))
+                file.writestr(f"{i}/layout.png", _png(FACE_FINE.to_pil(document.layout[0])))
+                if document.region is not None:
+                    region = Image.fromarray(document.region[0].numpy())
+                    file.writestr(f"{i}/region.png", _png(region))
                 if document.latent is not None:
                     latent = safetensors.save({"latent": document.latent.contiguous()})
                     file.writestr(f"{i}/latent.safetensors", latent)
@@ -319,13 +325,19 @@ def _step(
         latent = safetensors.load(entry)["latent"]
         if latent.shape != LATENT or latent.dtype != torch.float32 or not latent.isfinite().all():
             raise InputError("no latent code")
+    region = None
+    if (entry := _entry(file, f"{number}/region.png")) is not None:
+        region = torch.from_numpy(_pixels(load_photo(entry))[None, ..., 0] > 127)  # (1, H, W)
+        if region.shape[1:] != pixels.shape[:2]:
+            raise InputError("a region of another size")
     return Document(
         image=to_tensor(Image.fromarray(pixels)),
-        layout=load_layout(_unpacked(file, f"{number}/layout.png"), FACE, pixels.shape[:2]),
+        layout=load_layout(_unpacked(file, f"{number}/layout.png"), FACE_FINE, pixels.shape[:2]),
         operation=dict(record["operation"]),
         latent=latent,
         parent=parent,
-        scores=checked(record["scores"]),
+        scores=checked(record["scores"], FACE_FINE),
+        region=region,
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from semedit_lite.errors import InputError
 from semedit_lite.faces.frames import Frame, fit, warp
+from semedit_lite.faces.framing import TEMPLATE as POINTS
 from semedit_lite.models.identity import FaceIdentity
 
 NAME = "face-identity"
@@ -21,6 +22,8 @@ SIDE = 112  # of the crop that the network sees
 TEMPLATE = torch.tensor(
     [[38.79, 52.20], [74.03, 52.00], [56.53, 72.24], [42.05, 92.87], [71.23, 92.70]]
 ).div(SIDE)
+
+MOUTH = 0.095  # half of a mouth's width, in the generator's framing
 
 
 @lru_cache(maxsize=2)
@@ -74,6 +77,19 @@ def _cut(image: Tensor, matrix: Tensor, side: int) -> Tensor:
     moved = torch.cat([matrix[:, :2], matrix[:, 2:] - low[:, None]], 1)
     part = image[..., top:bottom, left:right]
     return warp(part, moved, (side, side), "bilinear", "border")
+
+
+def framed(images: Tensor) -> Tensor:
+    """Faces (B, 3, S, S) in the generator's framing -> upright faces (B, 3, SIDE, SIDE), by where
+    such faces have eyes, nose and mouth; differentiable, and no finder has to look."""
+    points = [POINTS[key] for key in ("r_eye", "l_eye", "nose")]
+    points += [POINTS["mouth"] - MOUTH, POINTS["mouth"] + MOUTH]
+    square = frame(torch.tensor([[z.real, z.imag] for z in points]))  # in the unit square
+    middle, size = 2 * (square.b + square.a * (0.5 + 0.5j)) - (1 + 1j), square.a.real
+    matrix = images.new_tensor([[size, 0, middle.real], [0, size, middle.imag]])
+    shape = [len(images), 3, SIDE, SIDE]
+    grid = F.affine_grid(matrix.expand(len(images), 2, 3), shape, align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
 
 
 def embed(

@@ -14,9 +14,7 @@ from torch import Generator, Tensor, nn
 from semedit_lite.data.faces import EVALUATION_SEED, GENERATOR, batch_size, mixed_rows
 from semedit_lite.data.folder import SUFFIXES, unpack
 from semedit_lite.errors import InputError
-from semedit_lite.faces.framing import TEMPLATE
-from semedit_lite.faces.identity import SIDE as CROP
-from semedit_lite.faces.identity import frame
+from semedit_lite.faces.identity import framed
 from semedit_lite.images import load_photo, reduce, resize, to_bytes, to_tensor
 from semedit_lite.metrics import psnr
 from semedit_lite.models.encoder import PASSES, SIDE, FaceEncoder, encode
@@ -29,7 +27,6 @@ LPIPS, MSE, IDENTITY, LATENT, APART = 1.0, 1.0, 0.4, 0.4, 0.04  # weights of the
 HELD = 48  # held-out faces, and as many photos where there are some
 PHOTOS = 0.3  # share of a batch
 MOVED = 0.25  # share of the generated faces that are moved and tinted, so that no latent is theirs
-MOUTH = 0.095  # half of a mouth's width, in the generator's framing
 
 
 class EncoderRecipe:
@@ -76,7 +73,6 @@ class EncoderRecipe:
         self.held_photos = unpack(photos[:HELD]).to(device)
         self.photos = photos[HELD:].to(device)
         self.settings = {"photos": len(self.photos)}
-        self.crop = crop_of_identity(device)
 
     def rate(self, progress: float) -> float:
         return min(1.0, 30 * progress + 0.02) * 0.5 * (1 + math.cos(math.pi * progress))
@@ -134,11 +130,7 @@ class EncoderRecipe:
 
     def person(self, image: Tensor) -> Tensor:
         """Faces in the generator's framing (B, 3, 256, 256) -> unit vectors (B, 128)."""
-        grid = F.affine_grid(
-            self.crop.expand(len(image), -1, -1), [len(image), 3, CROP, CROP], align_corners=False
-        )
-        faces = F.grid_sample(image, grid, align_corners=False)
-        return F.normalize(self.identity.end(self.identity.maps(faces)[-1]).float(), dim=1)
+        return F.normalize(self.identity.end(self.identity.maps(framed(image))[-1]).float(), dim=1)
 
     @torch.no_grad()
     def guesses(self, networks: dict[str, nn.Module], wanted: Tensor) -> tuple[Tensor, Tensor]:
@@ -187,16 +179,6 @@ def read_photos(folder: str | Path) -> Tensor:
         )
     read = (resize(to_tensor(load_photo(path)), SIDE) for path in files)
     return torch.cat([to_bytes(image.clamp(-1, 1)) for image in read])
-
-
-def crop_of_identity(device: str) -> Tensor:
-    """Where in the generator's framing `MobileFaceNet` sees a face: (1, 2, 3) for
-    `F.affine_grid`."""
-    points = [TEMPLATE[key] for key in ("r_eye", "l_eye", "nose")]
-    points += [TEMPLATE["mouth"] - MOUTH, TEMPLATE["mouth"] + MOUTH]
-    square = frame(torch.tensor([[z.real, z.imag] for z in points]))  # in the unit square
-    middle, size = 2 * (square.b + square.a * (0.5 + 0.5j)) - (1 + 1j), square.a.real
-    return torch.tensor([[[size, 0, middle.real], [0, size, middle.imag]]]).float().to(device)
 
 
 def latents(model: MobileStyleGAN, count: int, rng: Generator) -> Tensor:
