@@ -1,0 +1,224 @@
+"""The sliders that come with the package: of which edits each is the mean.
+
+An edit is a generated face, by its seed, and a part map in place of its own. These part maps are
+drawn by few rules: a part is moved or stretched, or is that of another generated face.
+`semedit sliders --rederive NAME` makes a slider again from what its file records.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from semedit_lite.editing.latent import FREE, STEPS, TRUNCATION, LatentSpace, where
+from semedit_lite.editing.parts import copy_part
+from semedit_lite.editing.vectors import Edit, EditingVector
+from semedit_lite.errors import InputError
+from semedit_lite.labels import FACE_FINE
+
+Draw = Callable[[LatentSpace, Tensor], Tensor]  # the part map (1, 256, 256) of a face -> the wanted
+MOUTH, BROWS = FACE_FINE.groups["mouth"], FACE_FINE.groups["brows"]
+EYES = tuple(FACE_FINE.id(name) for name in ("l_eye", "r_eye"))
+SKIN, NOSE, GLASSES, HAIR, HAT, IRIS, BEARD, BACKGROUND = (
+    FACE_FINE.id(name)
+    for name in ("skin", "nose", "eye_g", "hair", "hat", "iris", "beard", "background")
+)
+
+
+@dataclass(frozen=True)
+class Slider:
+    """How a slider is derived."""
+
+    title: str
+    draw: Draw
+    classes: tuple[int, ...]  # that the edits change
+    seeds: tuple[int, ...]  # of the faces that are edited
+    range: tuple[float, float] = (-2.0, 2.0)
+    rows: tuple[int, ...] = FREE
+    steps: int = STEPS
+
+
+def face(space: LatentSpace, seed: int) -> Tensor:
+    """W+ (1, 16, 512) of a generated face."""
+    return space.generator.latents([seed], TRUNCATION)
+
+
+def lent(seed: int, classes: tuple[int, ...], anchor: tuple[int, ...] | None = None) -> Draw:
+    """The parts of another face, moved so that the middle of `anchor` is where it was."""
+
+    def draw(space: LatentSpace, layout: Tensor) -> Tensor:
+        donor = space.parts(face(space, seed))[0]
+        if anchor is not None:
+            shift = middle(layout, anchor) - middle(donor, anchor)
+            donor = shifted(donor, shift)
+        return copy_part(layout, donor, classes)
+
+    return draw
+
+
+def shaped(
+    classes: tuple[int, ...],
+    scale: tuple[float, float] = (1.0, 1.0),
+    move: tuple[float, float] = (0.0, 0.0),
+    together: bool = False,
+) -> Draw:
+    """Parts stretched about their middle, each its own or `together`, and moved: factors and
+    shares of the side, across and down."""
+
+    def draw(space: LatentSpace, layout: Tensor) -> Tensor:
+        donor = layout.clone()
+        for group in [classes] if together else [(k,) for k in classes]:
+            if not torch.isin(layout, torch.tensor(group)).any():
+                continue
+            source = stretched(layout, middle(layout, group), scale, move)
+            part = torch.isin(source, torch.tensor(group))
+            donor = torch.where(part, source, donor)
+        return copy_part(layout, donor, classes)
+
+    return draw
+
+
+def gaze(share: float) -> Draw:
+    """The irises moved across by a share of the side, within the eyes."""
+
+    def draw(space: LatentSpace, layout: Tensor) -> Tensor:
+        eyes = torch.isin(layout, torch.tensor((*EYES, IRIS)))
+        source = stretched(layout, torch.zeros(2), (1.0, 1.0), (share, 0.0))
+        moved = eyes & (source == IRIS)
+        centre = middle(layout, (*EYES, IRIS))[0]
+        across = torch.arange(layout.shape[2]).view(1, 1, -1) / layout.shape[2]
+        left, right = FACE_FINE.id("l_eye"), FACE_FINE.id("r_eye")
+        white = torch.where(across > centre, left, right).expand_as(layout)
+        return torch.where(moved, IRIS, torch.where(eyes & (layout == IRIS), white, layout))
+
+    return draw
+
+
+def jaw(factor: float) -> Draw:
+    """The face below the mouth wider or narrower."""
+
+    def draw(space: LatentSpace, layout: Tensor) -> Tensor:
+        side = layout.shape[2]
+        centre = middle(layout, MOUTH)
+        at = (torch.arange(side) + 0.5) / side
+        y, x = torch.meshgrid(at, at, indexing="ij")
+        # none at the nose, all from the mouth on
+        share = ((y - (centre[1] - 0.09)) / 0.09).clamp(0, 1)
+        x = centre[0] + (x - centre[0]) / (1 + (factor - 1) * share)
+        grid = 2 * torch.stack([x, y], -1)[None] - 1
+        source = F.grid_sample(layout[:, None].float(), grid, "nearest", "border", False)
+        source = source[:, 0].long()
+        keep = torch.isin(layout, torch.tensor((*MOUTH, NOSE)))
+        skin = torch.isin(source, torch.tensor((SKIN, BEARD, *MOUTH)))
+        was = torch.isin(layout, torch.tensor((SKIN, BEARD)))
+        drawn = torch.where(skin & ~keep & ~was, SKIN, layout)  # wider
+        narrower = was & ~skin & (source != NOSE)
+        return torch.where(narrower & ~keep, source, drawn)
+
+    return draw
+
+
+def middle(layout: Tensor, classes: tuple[int, ...]) -> Tensor:
+    """Where classes of a part map (1, S, S) have their middle: (2,), x and y in shares of the side.
+    InputError where it shows none of them."""
+    _, y, x = torch.isin(layout, torch.tensor(classes)).nonzero(as_tuple=True)
+    if not len(x):
+        names = ", ".join(FACE_FINE.classes[k] for k in classes)
+        raise InputError(f"The part map shows no {names}; choose another face.")
+    return torch.stack([x, y]).float().add(0.5).mean(1) / layout.shape[2]
+
+
+def stretched(
+    layout: Tensor, about: Tensor, scale: tuple[float, float], move: tuple[float, float]
+) -> Tensor:
+    """A part map (1, S, S) stretched about a point and then moved, across and down."""
+    (sx, sy), (dx, dy) = scale, move
+    cx, cy = (2 * about - 1).tolist()
+    # output -> input, in coordinates from -1 to 1
+    matrix = torch.tensor([
+        [1 / sx, 0, cx - (cx + 2 * dx) / sx],
+        [0, 1 / sy, cy - (cy + 2 * dy) / sy],
+    ])  # fmt: skip
+    grid = F.affine_grid(matrix[None], [1, 1, *layout.shape[1:]], align_corners=False)
+    return F.grid_sample(layout[:, None].float(), grid, "nearest", "border", False)[:, 0].long()
+
+
+def shifted(layout: Tensor, move: Tensor) -> Tensor:
+    return stretched(layout, torch.zeros(2), (1.0, 1.0), tuple(move.tolist()))
+
+
+def derive(space: LatentSpace, slider: Slider, report: Callable[[str], None] = print):
+    """The vector of a slider: the mean of its edits."""
+    edits, moves = [], []
+    for seed in slider.seeds:
+        rows = face(space, seed)
+        before = space.parts(rows)[0]
+        after = slider.draw(space, before)
+        edit, move = one_edit(space, seed, rows, before, after, slider)
+        edits.append(edit)
+        moves.append(move)
+        report(f"{slider.title}: face {seed}, loss {edit.loss[0]:.3f} to {edit.loss[1]:.3f}")
+    return EditingVector(
+        slider.title,
+        tuple(FACE_FINE.classes[k] for k in slider.classes),
+        torch.stack(moves).mean(0),
+        slider.rows,
+        slider.range,
+        space.digest,
+        tuple(edits),
+    )
+
+
+def one_edit(
+    space: LatentSpace, seed: int, rows: Tensor, before: Tensor, after: Tensor, slider: Slider
+) -> tuple[Edit, Tensor]:
+    """The record of an edit, and its move (16, 512)."""
+    inside = where(before, after, slider.classes)
+    found = space.edit(rows, after, inside, slider.steps, free=slider.rows)
+    loss = (found.losses[0], min(found.losses))
+    edit = Edit(seed, before[0].byte().cpu(), after[0].byte().cpu(), slider.steps, loss)
+    return edit, (found.rows - rows)[0].cpu()
+
+
+def rederive(space: LatentSpace, vector: EditingVector) -> EditingVector:
+    """A vector made again from its own record: the same faces, part maps, rows and steps.
+    InputError where an edit was of a face that has no seed."""
+    moves = []
+    for edit in vector.edits:
+        if edit.seed is None:
+            raise InputError(
+                f"The slider '{vector.title}' was made of a face that has no seed; it cannot be "
+                "derived again."
+            )
+        rows = face(space, edit.seed)
+        slider = Slider(
+            vector.title, lambda _, layout: layout, vector.ids, (edit.seed,), vector.range,
+            vector.rows, edit.steps,
+        )  # fmt: skip
+        before, after = (x.long()[None] for x in (edit.before, edit.after))
+        moves.append(one_edit(space, edit.seed, rows, before, after, slider)[1])
+    return EditingVector(
+        vector.title, vector.classes, torch.stack(moves).mean(0), vector.rows, vector.range,
+        space.digest, vector.edits,
+    )  # fmt: skip
+
+
+ADULTS = (5, 6, 405)
+LIBRARY = {
+    "smile": Slider("Smile", lent(1303, MOUTH, MOUTH), MOUTH, (4, 6, 405)),
+    "mouth-open": Slider("Mouth open", lent(396, MOUTH, MOUTH), MOUTH, (4, 6, 405)),
+    "lips-full": Slider("Full lips", shaped(MOUTH, (1.0, 1.5), together=True), MOUTH, (5, 6, 405)),
+    "eyes-wide": Slider("Eyes wide", shaped(EYES, (1.1, 1.7)), (*EYES, IRIS), ADULTS),
+    "gaze": Slider("Gaze", gaze(0.02), (*EYES, IRIS), ADULTS),
+    "brows-up": Slider("Brows up", shaped(BROWS, move=(0.0, -0.03)), BROWS, ADULTS),
+    "glasses": Slider("Glasses", lent(685, (GLASSES,), EYES), (GLASSES,), ADULTS, (-1.0, 2.0)),
+    "hair-long": Slider("Hair longer", lent(1002, (HAIR,)), (HAIR,), (1303, 6, 1178)),
+    "hair-volume": Slider("Hair volume", lent(1103, (HAIR,)), (HAIR,), (1303, 6, 5)),
+    "fringe": Slider("Fringe", lent(293, (HAIR,)), (HAIR,), (5, 1002, 1303)),
+    "nose": Slider("Nose", shaped((NOSE,), (1.35, 1.0)), (NOSE,), ADULTS),
+    "jaw": Slider("Jaw", jaw(1.2), (SKIN,), ADULTS),
+    "beard": Slider("Beard", lent(197, (BEARD,), MOUTH), (BEARD,), (6, 1, 1303), (-1.0, 2.0)),
+    "hat": Slider("Hat", lent(744, (HAT,)), (HAT, HAIR), ADULTS, (0.0, 2.0)),
+}
