@@ -30,6 +30,12 @@ def _identity(device: str, **options: Any):
     return IdentityRecipe(device, **options)
 
 
+def _face_branch(device: str):
+    from semedit_lite.training.recipes.branch import BranchRecipe
+
+    return BranchRecipe(device)
+
+
 def _spade_faces(size: int, device: str, **options: Any):
     from semedit_lite.training.recipes.spade import spade_faces
 
@@ -40,6 +46,7 @@ TRAININGS = {  # name -> what makes the recipe on a device, and the options that
     "parser": (_parser, ()),
     "face-heads": (_face_heads, ("count",)),
     "face-finder": (_face_finder, ("data", "count")),
+    "face-branch": (_face_branch, ()),
     "face-identity": (_identity, ("data", "count")),
     "spade-faces-64": (partial(_spade_faces, 64), ("data", "count", "perceptual")),
     "spade-faces-128": (partial(_spade_faces, 128), ("data", "count", "perceptual")),
