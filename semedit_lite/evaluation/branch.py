@@ -158,7 +158,7 @@ def iris_misses(mask: Tensor, image: Tensor, judge: ModuleType) -> list[float]:
     return ((found - middles).norm(dim=1) / diameters).nan_to_num(float("inf")).tolist()
 
 
-def worth(doubt: Tensor, error: Tensor) -> dict[str, float]:
+def worth(doubt: Tensor, error: Tensor) -> dict[str, float | None]:
     """Does doubt (N, H, W) tell error (N, H, W), 0 or 1? `pixels`, `pictures`: their correlation,
     of pictures by DatasetGAN's score. The error of all, of all but the tenth of the pixels, and of
     the pictures, that are most in doubt."""
@@ -174,8 +174,10 @@ def worth(doubt: Tensor, error: Tensor) -> dict[str, float]:
     }
 
 
-def correlation(a: Tensor, b: Tensor) -> float:
-    return torch.corrcoef(torch.stack([a.flatten(), b.flatten()]).double())[0, 1].item()
+def correlation(a: Tensor, b: Tensor) -> float | None:
+    """Pearson's; None where either is the same everywhere."""
+    found = torch.corrcoef(torch.stack([a.flatten(), b.flatten()]).double())[0, 1]
+    return found.item() if found.isfinite() else None
 
 
 @torch.no_grad()
