@@ -47,6 +47,19 @@ def parser_layout(logits: Tensor) -> Tensor:
     return layout_of(logits[:, :, : len(FACE)])
 
 
+@torch.no_grad()
+def shown(branch: SegmentationBranch, seeds: Sequence[int]) -> Tensor:
+    """Three pictures (3 N, 3, 256, 256) for each face: itself, its part map, and how far the
+    members disagree."""
+    device, pictures = str(next(branch.parameters()).device), []
+    for seed in seeds:
+        image, maps = painted(seed, device)
+        logits = branch(maps)
+        doubt = (js_uncertainty(logits) / DOUBT).clamp(max=1)[:, None].expand(-1, 3, -1, -1)
+        pictures += [image.cpu(), FACE_FINE.pictures(layout_of(logits)), 2 * doubt.cpu() - 1]
+    return torch.cat(pictures)
+
+
 class BranchRecipe:
     """`semedit train face-branch`: cross-entropy on single pixels, others for each member."""
 
@@ -114,16 +127,8 @@ class BranchRecipe:
         right = (logits.argmax(2) == batch["label"]).float().mean()
         return cross, {"cross_entropy": cross.item(), "pixels_right": right.item()}
 
-    @torch.no_grad()
     def preview(self, networks: dict[str, nn.Module]) -> Tensor:
-        """Held-out faces, each with its part map and how far the members disagree."""
-        shown = []
-        for seed in range(EVALUATION_SEED, EVALUATION_SEED + 12):
-            image, maps = painted(seed, self.device)
-            logits = networks["branch"](maps)
-            doubt = (js_uncertainty(logits) / DOUBT).clamp(max=1)[:, None].expand(-1, 3, -1, -1)
-            shown += [image.cpu(), FACE_FINE.pictures(layout_of(logits)), 2 * doubt.cpu() - 1]
-        return torch.cat(shown)
+        return shown(networks["branch"], range(EVALUATION_SEED, EVALUATION_SEED + 12))
 
     @torch.no_grad()
     def evaluate(self, networks: dict[str, nn.Module]) -> dict[str, float]:
