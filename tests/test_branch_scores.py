@@ -55,6 +55,7 @@ def learned(monkeypatch) -> list[tuple[list[int], int, int]]:
     notes = []
 
     def learn(seeds, device, members=5, seed=0):
+        assert torch.is_grad_enabled()  # or nothing would be learned
         notes.append((list(seeds), members, seed))
         if members == 10:
             return Toy(blind=8, members=10, wrong=3)

@@ -180,7 +180,6 @@ def correlation(a: Tensor, b: Tensor) -> float | None:
     return found.item() if found.isfinite() else None
 
 
-@torch.no_grad()
 def crosswise(known: list[int], device: str) -> dict:
     """Each labelled face by a branch that has not seen it, against its labels; also by the
     parser's classes, beside the parser, whose word the labels are where they are finer."""
@@ -189,7 +188,8 @@ def crosswise(known: list[int], device: str) -> dict:
         out = known[fold::FOLDS]
         branch = learn([seed for seed in known if seed not in out], device)
         for seed in out:
-            logits = branch(painted(seed, device)[1], SIZE)
+            with torch.no_grad():
+                logits = branch(painted(seed, device)[1], SIZE)
             true, parsers = labelled([seed]).to(device), labelled([seed], RAW).to(device)
             fine.add("branch", layout_of(logits), true)
             true = torch.where(true < len(FACE), true, parsers)
