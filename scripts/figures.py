@@ -18,9 +18,11 @@ from semedit_lite.faces.detect import find_faces
 from semedit_lite.hub import BUNDLED
 from semedit_lite.images import resize, to_pil
 from semedit_lite.labels import FACE
+from semedit_lite.models.editgan import SegmentationBranch
 from semedit_lite.models.perceptual import PerceptualDistance
 from semedit_lite.models.spade import GauGAN, draw_style
 from semedit_lite.training import log
+from semedit_lite.training.recipes.branch import shown
 from semedit_lite.training.trainer import save_grid
 
 PAINTERS = ("spade-faces-64", "spade-faces-128")
@@ -39,6 +41,14 @@ def parser_faces() -> None:
     images, layouts = samples(32, 128)
     pairs = torch.stack([images, FACE.pictures(layouts)], 1).flatten(0, 1)
     save_grid(pairs, BUNDLED / "face-parser" / "faces.jpg", columns=8)
+
+
+def branch_faces() -> None:
+    """16 generated faces that nobody labelled, each beside its parts and where the branch's members
+    disagree about them."""
+    branch = SegmentationBranch.from_pretrained("face-branch")
+    pictures = shown(branch, range(EVALUATION_SEED, EVALUATION_SEED + 16))
+    save_grid(resize(pictures, 160), BUNDLED / "face-branch" / "faces.jpg", columns=12)
 
 
 def curves(name: str) -> None:
@@ -112,6 +122,8 @@ def painter_samples(name: str) -> None:
 
 
 FIGURES = {
+    "branch-faces": branch_faces,
+    "branch-curves": lambda: curves("face-branch"),
     "parser-faces": parser_faces,
     "parser-curves": lambda: curves("face-parser"),
     "finder-faces": finder_faces,

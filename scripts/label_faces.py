@@ -72,7 +72,12 @@ def counts() -> str:
         found = torch.bincount(corrected[raw != corrected], minlength=len(FACE_FINE))
         rows.append([seed, int(found.sum()), *found.tolist()])
     head = ["seed", "all", *FACE_FINE.titles]
-    lines = [head, ["---:"] * len(head), *rows, ["all", *map(sum, list(zip(*rows, strict=True))[1:])]]
+    lines = [
+        head,
+        ["---:"] * len(head),
+        *rows,
+        ["all", *map(sum, list(zip(*rows, strict=True))[1:])],
+    ]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 

@@ -26,7 +26,7 @@ CHANNELS, SIDES, SIZE = (5, 4, 3), (4, 8, 32), 16  # the last level is larger th
 def branch() -> SegmentationBranch:
     """In float64, with every buffer and bias away from its start."""
     branch = SegmentationBranch(
-        channels=CHANNELS, classes=6, members=2, hidden=(7, 5), size=SIZE
+        channels=CHANNELS, classes=6, members=2, hidden=(7, 5), size=SIZE, grid=SIZE
     ).double()
     for key, value in branch.state_dict().items():
         if value.is_floating_point():
@@ -47,8 +47,7 @@ def joined(maps: list[torch.Tensor], size: int) -> torch.Tensor:
 
 @torch.no_grad()
 def test_first_layer_before_resizing_is_exact(branch, maps) -> None:
-    features = (joined(maps, SIZE) - branch.mean[:, None, None]) * branch.scale[:, None, None]
-    pixels = features.permute(0, 2, 3, 1)  # (B, size, size, C)
+    pixels = joined(maps, SIZE).permute(0, 2, 3, 1)  # (B, size, size, C)
     for member, found in zip(branch.members, branch(maps), strict=True):
         expected = member(pixels.flatten(0, 2)).view(2, SIZE, SIZE, 6).permute(0, 3, 1, 2)
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
@@ -69,7 +68,11 @@ def test_single_pixels_have_the_features_of_enlarged_maps(branch, maps) -> None:
 @torch.no_grad()
 def test_another_size(branch, maps) -> None:
     assert branch(maps, 9).shape == (2, 2, 6, 9, 9)
-    assert torch.equal(branch(maps, SIZE), branch(maps))
+    whole = branch(maps)
+    assert torch.equal(branch(maps, SIZE), whole)
+    larger = branch(maps, 2 * SIZE)  # classified where it was before
+    wide = F.interpolate(whole.flatten(0, 1), (2 * SIZE, 2 * SIZE), mode="bilinear")
+    assert torch.equal(larger.flatten(0, 1), wide)
     assert branch.probabilities(maps).sum(1).allclose(torch.ones(2, SIZE, SIZE).double())
 
 

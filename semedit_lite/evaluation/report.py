@@ -79,6 +79,8 @@ def scores_table(scores: dict[str, Any]) -> str:
         return _identity_table(scores)
     if "lpips_agreement" in scores:
         return _distance_table(scores)
+    if "left_out_faces" in scores:
+        return _branch_tables(scores)
     return _generator_tables(scores)
 
 
@@ -222,6 +224,66 @@ def _distance_table(scores: dict[str, Any]) -> str:
     return markdown(rows, f"{scores['lpips_agreement']['faces']} evaluation seeds, edit or size")
 
 
+def _branch_tables(scores: dict[str, Any]) -> str:
+    judges = {"own_parser": "our parser", "judge": "independent judge"}
+    judges = {key: name for key, name in judges.items() if key in scores["unseen"]}
+
+    def row(runs: list[dict[str, Any]]) -> dict[str, str]:
+        return {
+            f"{title}, {judges[judge]}": spread([run[judge][key] for run in runs])
+            for judge in judges
+            if judge in runs[0]
+            for key, title in (("accuracy", "accuracy"), ("miou", "mIoU"))
+        }
+
+    unseen: Rows = {"the branch": row([scores["unseen"]])}
+    if "parser" in scores:
+        unseen["our parser"] = row([{"judge": scores["parser"]}])
+    few: Rows = {
+        f"{n}": {"choices": len(runs), **row(runs)} for n, runs in scores["labelled"].items()
+    }
+    members: Rows = {name: row([found]) for name, found in scores["members"].items()}
+    doubt: Rows = {
+        name: {
+            "correlation with error, pixels": found["pixels"],
+            "pictures": found["pictures"],
+            "error": found["error"],
+            "without a tenth of the pixels": found["error_without_pixels"],
+            "without a tenth of the pictures": found["error_without_pictures"],
+        }
+        for name, found in scores["doubt"].items()
+    }
+    held = scores["left_out_faces"]
+    sets = {"the branch": held["branch"]} | {
+        f"{name}, by the parser's classes": value
+        for name, value in held["by_parser_classes"].items()
+    }
+    left_out: Rows = {
+        name: {"accuracy": value["accuracy"], "mIoU": value["miou"]} for name, value in sets.items()
+    }
+    parts = [
+        markdown(unseen, f"{scores['seeds']} evaluation seeds"),
+        markdown(few, "labelled faces"),
+        markdown(members, "members"),
+        markdown(doubt, "doubt of so many members"),
+        markdown(left_out, f"{held['faces']} labelled faces, each left out of the training"),
+        _by_class(sets),
+    ]
+    if "irises" in scores:
+        found = scores["irises"]
+        parts.append(
+            f"Irises: of {found['eyes']} eyes, {100 * found['found']:.1f} % have one, whose middle "
+            f"is off that of MediaPipe's by {number(found['median'])} diameters (median)."
+        )
+    return "\n\n".join(parts)
+
+
+def spread(values: list[float]) -> str:
+    """The mean, and how far the values deviate where there are several."""
+    text = number(statistics.mean(values))
+    return text + f" ± {number(statistics.stdev(values))}" if len(values) > 1 else text
+
+
 def conversion_table(found: dict[str, Any]) -> str:
     """What the check of a conversion wrote -> a table for the card."""
     rows = {
@@ -251,10 +313,9 @@ def ablation_table(found: dict[str, Any]) -> str:
         row = rows.setdefault(variant, {"seeds": len(runs)})
         for key, title in titles.items():
             values = [run[key] for run in runs.values()]
-            mean = statistics.mean(values)
-            row[title] = number(round(mean) if key == "pictures" else mean)
-            if len(values) > 1 and key != "pictures":
-                row[title] += f" ± {number(statistics.stdev(values))}"
+            row[title] = spread(values)
+            if key == "pictures":
+                row[title] = number(round(statistics.mean(values)))
     return markdown(rows, f"{found['minutes']:g} minutes of one core, {found['size']}²")
 
 
@@ -291,6 +352,13 @@ def summary(scores: dict[str, dict[str, Any]]) -> str:
             ours, *others = found["verification"].items()
             text = f"area under ROC {number(ours[1]['auc'])} on pairs of {found['photos']} photos; "
             text += ", ".join(f"{n.replace('_', ' ')} {number(v['auc'])}" for n, v in others)
+        elif "left_out_faces" in found:
+            judge = found["unseen"].get("judge", found["unseen"]["own_parser"])
+            by = "an independent judge" if "judge" in found["unseen"] else "our own parser"
+            text = f"mIoU {number(judge['miou'])} by {by}, from "
+            text += f"{found['left_out_faces']['faces']} labelled faces"
+            if "parser" in found:
+                text += f"; our parser's: {number(found['parser']['miou'])}"
         elif "lpips_agreement" in found:
             every = found["lpips_agreement"]["all"]
             text = f"Spearman {number(every['spearman'])} with LPIPS on {every['pairs']:,} pairs"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from semedit_lite.errors import InputError
 from semedit_lite.hub import digest, find, network, write_beside
+from semedit_lite.models.editgan import SegmentationBranch
 from semedit_lite.models.finder import FaceFinder
 from semedit_lite.models.identity import FaceIdentity
 from semedit_lite.models.layers import Painter
@@ -44,6 +45,10 @@ def evaluate(
             from semedit_lite.evaluation.identity import score_identity
 
             result = score_identity(model)
+        case SegmentationBranch():
+            from semedit_lite.evaluation.branch import score_branch
+
+            result = score_branch(model, count or 64)
         case PerceptualDistance():
             from semedit_lite.evaluation.perceptual import score_distance
 

@@ -60,9 +60,9 @@ class SegmentationBranch(nn.Module, Pretrained):
     """The generator's maps, coarse to fine, each (B, c, h, w) -> logits (M, B, K, size, size) of
     the M members, which differ by their seed alone.
 
-    Deviations: features are standardised by channel (the buffers; at first they do nothing), so
-    that levels of different size train alike; and they are resized bilinearly everywhere, where
-    the official tool trains on bilinear features and edits on nearest ones.
+    Deviations: features are resized bilinearly everywhere, where the official tool trains on
+    bilinear ones and edits on nearest ones. Pixels are classified on a grid as fine as the finest
+    map, beyond which there is nothing to see, and their logits enlarged.
     """
 
     def __init__(
@@ -73,15 +73,14 @@ class SegmentationBranch(nn.Module, Pretrained):
         members: int = 5,  # DatasetGAN has 10; fewer name parts as well, but doubt less finely
         hidden: tuple[int, int] = (128, 32),
         size: int = 256,  # side of the part maps
+        grid: int = 128,  # side of the grid on which pixels are classified
     ) -> None:
         super().__init__()
-        self.size, self.channels = size, list(channels)
+        self.size, self.grid, self.channels = size, grid, list(channels)
         self.members = nn.ModuleList(
             PixelClassifier(channels=channels, classes=classes, hidden=hidden)
             for _ in range(members)
         )
-        self.register_buffer("mean", torch.zeros(sum(channels)))
-        self.register_buffer("scale", torch.ones(sum(channels)))
 
     def forward(self, maps: Sequence[Tensor], size: int | None = None) -> Tensor:
         """`size` where the part maps should have another one than usual."""
@@ -92,15 +91,15 @@ class SegmentationBranch(nn.Module, Pretrained):
                 "it belongs to another generator."
             )
         size = size or self.size
+        grid = min(size, self.grid)
         levels = self.project(maps)
         logits = []
         for i, member in enumerate(self.members):
             own = [level.chunk(len(self.members), 1)[i] for level in levels]
-            y = sum(
-                F.interpolate(x, (size, size), mode="bilinear", align_corners=False) for x in own
-            ).permute(0, 2, 3, 1)  # (B, size, size, hidden[0])
+            y = sum(enlarge(x, grid) for x in own).permute(0, 2, 3, 1)  # (B, grid, grid, hidden[0])
             rows = member.layers[1:](y.flatten(0, 2))
-            logits.append(rows.unflatten(0, y.shape[:3]).permute(0, 3, 1, 2))
+            rows = rows.unflatten(0, y.shape[:3]).permute(0, 3, 1, 2)  # (B, K, grid, grid)
+            logits.append(enlarge(rows, size))
         return torch.stack(logits)
 
     def project(self, maps: Sequence[Tensor]) -> list[Tensor]:
@@ -113,25 +112,27 @@ class SegmentationBranch(nn.Module, Pretrained):
         """
         first = [member.layers[0] for member in self.members]
         weight = torch.cat([layer.weight for layer in first])  # (M * hidden[0], sum(channels))
-        scaled = weight * self.scale
-        bias = torch.cat([layer.bias for layer in first]) - scaled @ self.mean
         levels = [
             # as a linear layer on rows, which is faster than a convolution with a kernel of 1
             F.linear(x.permute(0, 2, 3, 1), part).permute(0, 3, 1, 2)
-            for x, part in zip(maps, scaled.split([x.shape[1] for x in maps], 1), strict=True)
+            for x, part in zip(maps, weight.split(self.channels, 1), strict=True)
         ]
-        levels[0] = levels[0] + bias[:, None, None]
+        levels[0] = levels[0] + torch.cat([layer.bias for layer in first])[:, None, None]
         return levels
 
     def rows(self, features: Tensor) -> Tensor:
         """Features (M, N, sum(channels)) of single pixels, others for each member -> logits
         (M, N, K)."""
-        features = (features - self.mean) * self.scale
         return torch.stack([m(x) for m, x in zip(self.members, features, strict=True)])
 
     def probabilities(self, maps: Sequence[Tensor], size: int | None = None) -> Tensor:
         """The members' mean probabilities (B, K, size, size)."""
         return self(maps, size).softmax(2).mean(0)
+
+
+def enlarge(x: Tensor, size: int) -> Tensor:
+    """(B, C, h, w) -> (B, C, size, size), the one way in which anything here is resized."""
+    return F.interpolate(x, (size, size), mode="bilinear", align_corners=False)
 
 
 def features_at(maps: Sequence[Tensor], places: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ them. Ours alone are the heads: small networks that read a finished picture at 1
 pixels off an inner level, so that a small picture does not pay for a large one.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
@@ -214,12 +216,15 @@ class MobileStyleGAN(nn.Module, Pretrained):
         """z (B, 512) from N(0, I) -> picture (B, 3, size, size)."""
         return self.synthesis(self.truncate(self.mapping(z), truncation), size)
 
-    def sample(
-        self, seeds: list[int], size: int = 256, truncation: float = 0.7
-    ) -> tuple[Tensor, Tensor]:
-        """The faces of some seeds: pictures (B, 3, size, size) and W+ (B, 16, 512). A seed gives
-        the same face on every machine and in every batch."""
+    def latents(self, seeds: Sequence[int], truncation: float = 0.7) -> Tensor:
+        """The W+ (B, 16, 512) of some seeds, the same on every machine and in every batch."""
         z = [torch.randn(512, generator=Generator().manual_seed(seed)) for seed in seeds]
         w = self.truncate(self.mapping(torch.stack(z).to(self.mean_w)), truncation)
-        wp = self.rows(w)
-        return self.synthesis(wp, size), wp.contiguous()
+        return self.rows(w).contiguous()
+
+    def sample(
+        self, seeds: Sequence[int], size: int = 256, truncation: float = 0.7
+    ) -> tuple[Tensor, Tensor]:
+        """The faces of some seeds: pictures (B, 3, size, size) and W+ (B, 16, 512)."""
+        rows = self.latents(seeds, truncation)
+        return self.synthesis(rows, size), rows

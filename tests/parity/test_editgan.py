@@ -88,6 +88,7 @@ def test_edit_steps():
         classes=config["classes"],
         members=config["members"],
         size=config["size"],
+        grid=config["size"],
     ).eval()
     for i, member in enumerate(branch.members):
         member.load_state_dict(case.part(f"c{i}."))

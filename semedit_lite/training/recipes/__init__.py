@@ -36,6 +36,12 @@ def _encoder(device: str, **options: Any):
     return EncoderRecipe(device, **options)
 
 
+def _face_branch(device: str):
+    from semedit_lite.training.recipes.branch import BranchRecipe
+
+    return BranchRecipe(device)
+
+
 def _spade_faces(size: int, device: str, **options: Any):
     from semedit_lite.training.recipes.spade import spade_faces
 
@@ -46,6 +52,7 @@ TRAININGS = {  # name -> what makes the recipe on a device, and the options that
     "parser": (_parser, ()),
     "face-heads": (_face_heads, ("count",)),
     "face-finder": (_face_finder, ("data", "count")),
+    "face-branch": (_face_branch, ()),
     "face-identity": (_identity, ("data", "count")),
     "face-encoder": (_encoder, ("data",)),
     "spade-faces-64": (partial(_spade_faces, 64), ("data", "count", "perceptual")),
