@@ -194,16 +194,18 @@ def test_who_arrives_needs_no_network(studio, monkeypatch):
     """However many faces were made meanwhile; the queue does not guard this."""
     import paint as demo
 
-    demo.first()
-    demo.another.cache_clear()
+    from semedit_lite.ui.tab import FIRST
+
+    demo.tab.face.first()
+    demo.tab.face.another.cache_clear()
 
     def asked(*_, **__):
         raise AssertionError("a network was asked")
 
     for name in ("generate", "_painted"):
         monkeypatch.setattr(PaintEditor, name, asked)
-    *_, scores, session = demo.start(demo.Session(seed=5))
-    assert (session.seed, scores["classes"]) == (demo.FIRST, {})
+    *_, scores, session = demo.tab.start(demo.Session(seed=5))
+    assert (session.seed, scores["classes"]) == (FIRST, {})
 
 
 def test_parts_that_cannot_be_taken_are_explained(client, studio, face):
@@ -238,7 +240,7 @@ def test_one_chooses_among_models(face, tmp_path, monkeypatch):
         assert choice.visible == (len(models) > 1)
         assert [name for _, name in choice.choices] == models
         assert choice.value == models[0]
-    session = paint.generate(SEED, "own", 0, False, models[0], paint.Session())[-1]
+    session = paint.tab.generate(SEED, "own", 0, False, models[0], paint.Session())[-1]
     face[0].save(tmp_path / "style.png")
     style, _, result, _, session = paint.reference(
         tmp_path / "style.png", data_url(face[1]), 0, False, models[0], session
@@ -494,8 +496,9 @@ def test_two_edits_at_once_both_land(studio, face, monkeypatch):
     """Two pages of one work, a duplicated tab say; each step has the parent it was made from."""
     import paint as demo
 
-    one, layout = demo.generate(SEED, "own", 0, True, demo.MODELS[0], demo.Session())[-1], face[1]
-    *_, two = demo.start(demo.Session(), one.key)
+    one = demo.tab.generate(SEED, "own", 0, True, demo.MODELS[0], demo.Session())[-1]
+    layout = face[1]
+    *_, two = demo.tab.start(demo.Session(), one.key)
     together = threading.Barrier(2, timeout=60)
     apply = PaintEditor.apply
 
@@ -523,12 +526,12 @@ def test_a_step_that_is_visited_while_a_stroke_is_painted_stays_on_the_page(
 ):
     import paint as demo
 
-    session = demo.generate(SEED, "own", 0, True, demo.MODELS[0], demo.Session())[-1]
+    session = demo.tab.generate(SEED, "own", 0, True, demo.MODELS[0], demo.Session())[-1]
     name = demo.desk.work(session)[0].name
     apply = PaintEditor.apply
 
     def meanwhile(*arguments):
-        demo.visit(json.dumps({"name": name, "has": 1, "chosen": 0}), session)
+        demo.tab.visit(json.dumps({"name": name, "has": 1, "chosen": 0}), session)
         return apply(*arguments)
 
     monkeypatch.setattr(PaintEditor, "apply", meanwhile)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from semedit_lite.editing.document import Document, History
 from semedit_lite.errors import InputError
+from semedit_lite.photo import Photo
 from semedit_lite.ui.session import CANVASES, ClosedError, Desk, Session, Work
 from semedit_lite.ui.store import GoneError, Store
 
@@ -193,6 +194,21 @@ def test_another_picture_takes_the_place_of_the_old_one(desk):
     assert work.donor is not None
     with pytest.raises(ClosedError):
         work.at(session.canvas)
+
+
+def test_a_photo_is_kept_beside_the_work_and_else_begins_another(desk):
+    photo = Photo(b"", (4, 4))
+    face = desk.open(History.start(document(tool="generate", seed=3)), 3, desk.arrive())
+    assert desk.keep(photo, [], face).key == face.key
+    opened = desk.open(History.start(document(tool="open")), None, desk.arrive())
+    for session in (face, opened):
+        desk.store._kept.clear()
+        work, again = desk.work(desk.keep(photo, [], session))
+        assert (work.uploaded, work.faces) == (photo, ())
+        assert again.key != session.key
+        assert work.history.opened.operation["seed"] == session.seed  # None: who arrives sees that
+    work, again = desk.work(desk.keep(photo, [], Session()))
+    assert work.at(again.canvas) is work.history.opened
 
 
 def test_a_step_of_another_history_cannot_be_chosen(desk):

@@ -1,7 +1,7 @@
 """A visitor's work as the server keeps it, and the little that the page itself knows of it."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -160,6 +160,13 @@ class Desk:
             return Session(session.key, canvas, seed)
         except GoneError:
             return Session(self.store.put(Work.begin(history, canvas)), canvas, seed)
+
+    def keep(self, photo: Photo, faces: Sequence[Face], session: Session) -> Session:
+        """Keeps a photo, to choose among its faces, with the visitor's work; with another one where
+        that was forgotten and does not come back."""
+        if self.peek(session) is None and session.seed is None:
+            session = self.arrive()
+        return self.change(session, uploaded=photo, faces=tuple(faces))
 
     def change(self, session: Session, **fields: Any) -> Session:
         """Changes fields of the visitor's work."""
