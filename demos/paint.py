@@ -4,7 +4,8 @@ python demos/paint.py
 """
 
 import sys
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from semedit_lite.ui import app
 from semedit_lite.ui.app import sentences
 from semedit_lite.ui.page import BUTTON, NOW, PICTURE, PRIVATE, QUIET, Page, inline, strip
 from semedit_lite.ui.painter import decode_value, document_of, encode_value
-from semedit_lite.ui.session import ClosedError, Codes, Session
+from semedit_lite.ui.session import ClosedError, Session, Work
 from semedit_lite.ui.tab import Tab, number, result_of, served, whole
 
 SIZE = 256
@@ -30,6 +31,8 @@ STYLE_SEEDS = 10_000
 DONOR = 12  # the face that parts are taken from, until another is chosen
 STYLES = [("Its own", "own"), ("Random", "seed"), ("Another photo's", "photo")]
 DONORS = [("A generated face", "seed"), ("A photo or layout", "photo")]
+
+Codes = Mapping[str, Tensor]  # the style code (1, z_dim) of a photo for each model
 
 
 def side(model: str) -> int:
@@ -49,12 +52,40 @@ def editor(model: str) -> PaintEditor:
     return PaintEditor(model, size=SIZE)
 
 
+@dataclass(frozen=True)
+class PaintWork(Work):
+    """A work with what it takes from other pictures."""
+
+    photo: Codes | None = None  # the style of another photo that is in use ...
+    photos: Mapping[Document, Codes] = field(default_factory=dict)  # ... and was, at those steps
+    donor: Document | None = None  # the photo or layout that parts are taken from
+
+    @property
+    def nbytes(self):
+        return super().nbytes + (0 if self.donor is None else self.donor.nbytes)
+
+    def opened(self, history, canvas):
+        return replace(super().opened(history, canvas), photos={})
+
+    def visited(self, document, canvas, left=None):
+        photo = self.photos.get(document, self.photo)
+        return replace(super().visited(document, canvas, left), photo=photo)
+
+    def landed(self, document, canvas, photo: Codes | None = None):
+        """`photo` is the style that a new step was made in, where it is that of another photo."""
+        work = super().landed(document, canvas)
+        if photo is None or document in self.history.steps:
+            return work
+        return replace(work, photos={**self.photos, document: photo})
+
+
 class PaintTab(Tab):
     """What is opened is painted in the style that is chosen."""
 
     name = "paint"
     size = SIZE
     settings = ("style", "style_seed", "blend", "model")
+    kept = PaintWork
     # Layouts of generated faces, as `semedit faces` writes them.
     examples = sorted((Path(__file__).parent / "layouts").glob("*.png"))
 
@@ -237,16 +268,11 @@ def styled(photo: Codes | None, kind: str, seed: int, model: str) -> Style:
     return Style.photo(photo[model])
 
 
-def layout(canvas):
-    """The layout as a file: a PNG with a palette, whose pixel values are class ids."""
-    return app.saved("layout.png", FACE.to_pil(decode_value(canvas, FACE, SIZE)[0]).save)
-
-
 # The page
 
 
-def build(page: gr.Blocks) -> None:
-    """Builds the tab inside `page`."""
+def build(arrive: Callable) -> None:
+    """Builds the tab; `arrive` is the event with which it is first seen."""
     part = Page(tab)
     with gr.Row(elem_classes=["panels"]):
         with gr.Column(scale=8, min_width=330):
@@ -277,7 +303,9 @@ def build(page: gr.Blocks) -> None:
                 donors = strip(tab.examples, elem_id="donors")
                 take = gr.Button("Take it", variant="primary", **BUTTON)
         with gr.Column(scale=5, min_width=300):
-            part.pictures()
+            part.picture()
+            part.comparison("Paint on the layout. The picture follows each stroke.")
+            part.another()
             style = gr.Radio(STYLES, value="own", label="Style", elem_id="style")
             style_seed = gr.Slider(0, STYLE_SEEDS - 1, 0, step=1, label="Style seed", visible=False)
             with gr.Row(visible=False, elem_classes=["tight"]) as other:
@@ -301,7 +329,7 @@ def build(page: gr.Blocks) -> None:
         with gr.Column(min_width=700):  # a row of its own, below
             part.examples("Layouts to begin with")
 
-    part.connect(page.load, [style, style_seed, blend, model])
+    part.connect(arrive, [style, style_seed, blend, model])
     canvas, result, scores, session = part.canvas, part.result, part.scores, part.session
     settings = [style, style_seed, blend, model, session]
     part.step(
@@ -353,15 +381,15 @@ def build(page: gr.Blocks) -> None:
             queue=False,
             **NOW,
         )
-    part.save(save_picture_button, picture, [canvas, *settings], "Picture", session)
-    part.save(save_layout_button, layout, [canvas], "Layout")
+    part.save(save_picture_button.click, picture, [canvas, *settings], "Picture", session)
+    part.save(save_layout_button.click, tab.layout, [canvas], "Layout")
 
 
 def main(browser: bool = False) -> None:
     """Serves Paint alone until it is stopped."""
     with app.blocks("semedit Paint") as page:
         app.masthead("Paint", "Paint a face layout, get a photograph.")
-        build(page)
+        build(page.load)
     app.launch(page, browser=browser)
 
 

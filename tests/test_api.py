@@ -1,6 +1,7 @@
 """The Studio through gradio_client, as scripts use it: good input, bad input, still up after."""
 
 import base64
+import dataclasses
 import io
 import json
 import os
@@ -22,7 +23,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from semedit_lite.editing.document import Document
+from semedit_lite.editing.document import Document, History
 from semedit_lite.editing.paint import PaintEditor
 from semedit_lite.images import read_provenance
 from semedit_lite.labels import FACE, IGNORE
@@ -126,6 +127,25 @@ def test_the_style_of_another_photo(client, face, tmp_path):
     assert np.abs(again.mean((0, 1)) - target).sum() < np.abs(own.mean((0, 1)) - target).sum()
 
 
+def test_a_step_in_a_photos_style_brings_that_photo_back(studio):
+    """On the work that the tab keeps."""
+    import paint as demo
+
+    def document(parent=None) -> Document:
+        return Document(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4), {}, parent=parent)
+
+    one, two = {"model": torch.zeros(1, 8)}, {"model": torch.ones(1, 8)}
+    work = demo.PaintWork.begin(History.start(document()), "a")
+    work = dataclasses.replace(work, photo=one)
+    first = document(work.at("a"))
+    work = dataclasses.replace(work.landed(first, "a", one), photo=two)
+    assert work.visited(first, "b").photo is one
+    assert work.visited(work.history.opened, "b").photo is two
+    other = work.opened(History.start(document()), "c")
+    assert other.photo is two
+    assert not other.photos
+
+
 def test_a_layout_is_opened_for_the_picture_that_is_open(client, face, tmp_path):
     picture, layout = face
     client.predict(seed=SEED, api_name="/generate")
@@ -204,7 +224,7 @@ def test_who_arrives_needs_no_network(studio, monkeypatch):
 
     for name in ("generate", "_painted"):
         monkeypatch.setattr(PaintEditor, name, asked)
-    *_, scores, session = demo.tab.start(demo.Session(seed=5))
+    *_, scores, session = demo.tab.start("", demo.Session(seed=5))
     assert (session.seed, scores["classes"]) == (FIRST, {})
 
 
@@ -235,7 +255,7 @@ def test_one_chooses_among_models(face, tmp_path, monkeypatch):
     for models in ([paint.MODELS[0]], [paint.MODELS[0], other]):
         monkeypatch.setattr(paint, "MODELS", models)
         with app.blocks("one tab") as page:
-            paint.build(page)
+            paint.build(page.load)
         (choice,) = (b for b in page.blocks.values() if getattr(b, "elem_id", "") == "model")
         assert choice.visible == (len(models) > 1)
         assert [name for _, name in choice.choices] == models
@@ -498,7 +518,7 @@ def test_two_edits_at_once_both_land(studio, face, monkeypatch):
 
     one = demo.tab.generate(SEED, "own", 0, True, demo.MODELS[0], demo.Session())[-1]
     layout = face[1]
-    *_, two = demo.tab.start(demo.Session(), one.key)
+    *_, two = demo.tab.start(one.key, demo.Session())
     together = threading.Barrier(2, timeout=60)
     apply = PaintEditor.apply
 

@@ -82,21 +82,32 @@ class Page:
         """The layout."""
         self.canvas = painter(self.tab.labels, self.tab.size, elem_id=self.id("canvas"), **options)
 
-    def history(self) -> None:
-        """The steps of the work."""
+    def history(self, *before: Component) -> None:
+        """The steps of the work; `before` the buttons stand those of the tab."""
         self.strip = history_strip(self._storage, label="History", elem_id=self.id("history"))
         with gr.Row(elem_classes=["tight"]):
+            for component in before:
+                component.render()
             self.save_work = gr.Button("Save work", **BUTTON)
             self.work_in = gr.UploadButton("Open work", elem_id=self.id("open-work"), **BUTTON)
 
-    def pictures(self) -> None:
-        """The result, the face before, and how they compare."""
+    def picture(self) -> None:
+        """The result."""
         self.result = gr.Image(label="Result", elem_id=self.id("result"), **PICTURE)
+
+    def comparison(self, hint: str, *between: Component) -> None:
+        """The face before, what the tab shows `between`, and the scorecard, which says at first
+        how to begin."""
         with gr.Row(elem_classes=["tight", "top"]):
             self.before = gr.Image(
                 label="Before", elem_id=self.id("before"), min_width=120, **PICTURE
             )
-            self.scores = scorecard(self.tab.labels, min_height=120)
+            for component in between:
+                component.render()
+            self.scores = scorecard(self.tab.labels, hint, min_height=120)
+
+    def another(self) -> None:
+        """The way to another face of a photo."""
         self.again = gr.Button("Choose another face", visible=False, **BUTTON)
 
     def examples(self, title: str) -> None:
@@ -106,20 +117,24 @@ class Page:
 
     # Events
 
-    def connect(self, arrive: Callable, settings: Sequence[Component]) -> None:
-        """What the components do; `arrive` is the event with which the tab is first seen."""
+    def connect(
+        self, arrive: Callable, settings: Sequence[Component], beside: Sequence[Component] = ()
+    ) -> None:
+        """What the components do. `arrive` is the event with which the tab is first seen,
+        `settings` and `beside` are the components for what the tab calls so."""
         tab, session, seed, again = self.tab, self.session, self.seed, self.again
-        face = [self.canvas, self.before, self.result, self.scores]
+        face = [self.canvas, self.before, self.result, self.scores, *beside]
         choosing = [self.faces, self.choice]
         asked, shown = [*settings, session], [*face, session]
         restored = [*settings, seed]
+        self.at_step = [self.canvas, self.result, self.scores, *beside, *asked]
+        reading = {"show_progress": "full", **app.LONG} if tab.slow else {}
         self.step(
             arrive,
-            lambda key, session: tab.start(session, key),
+            tab.start,
             [self.strip, session],
             [*restored, again, *shown],
             js=remembered(self._storage),
-            api_name=self.api("start"),
             queue=False,
             **NOW,
         )
@@ -127,7 +142,12 @@ class Page:
         self.open(self.new.click, tab.random_face, asked, [*shown, seed])
         self.step(self.gallery.select, tab.example, asked, [*shown, seed], **PRIVATE)
         own = self.open(
-            self.photo.upload, tab.upload, [self.photo, *asked], [*shown, *choosing], "open"
+            self.photo.upload,
+            tab.upload,
+            [self.photo, *asked],
+            [*shown, *choosing],
+            api_name=self.api("open"),
+            **reading,
         )
         own.failure(tab.missed, [self.photo, session], [*choosing, again, session], **PRIVATE)
         own.success(  # no seed made this face
@@ -135,49 +155,45 @@ class Page:
         )
         again.click(sentences(tab.faces_again), session, [*choosing, session], queue=False, **NOW)
         self.open(
-            self.faces.input, tab.choose_face, [self.faces, *asked], [*shown, *choosing]
+            self.faces.input,
+            tab.choose_face,
+            [self.faces, *asked],
+            [*shown, *choosing],
+            **reading,
         ).success(lambda: None, None, seed, queue=False, **NOW)
         self.open(
             self.work_in.upload, tab.open_work, [self.work_in, session], [*face, *restored, session]
         )
-        self.step(
-            self.strip.input,
-            tab.visit,
-            [self.strip, session],
-            [self.canvas, self.result, self.scores, *asked],
-            queue=False,
-            **NOW,
-        )
-        self.save(self.save_work, tab.work, [session], "Work", session)
+        visiting = self.strip.input, tab.visit, [self.strip, session], self.at_step
+        self.step(*visiting, queue=False, **NOW)
+        self.save(self.save_work.click, tab.work, [session], "Work", session)
 
     def step(self, trigger: Callable, handler: Callable, inputs, outputs, **options: Any):
         """An event that may make a step; the strip then gets it, and nobody waits for that."""
+        options = {"api_name": self.api(handler.__name__)} | options
         handler = sentences(_spelt(handler, (*self.tab.settings, "session")))
         event = trigger(handler, inputs, outputs, **options)
-        event.then(self.tab.desk.strip, [self.strip, self.session], self.strip, queue=False, **NOW)
+        event.then(
+            self.tab.desk.strip,
+            [self.strip, self.session],
+            self.strip,
+            api_name=self.api("strip"),
+            queue=False,
+            **NOW,
+        )
         return event
 
-    def open(self, trigger: Callable, handler: Callable, inputs, outputs, name: str | None = None):
+    def open(self, trigger: Callable, handler: Callable, inputs, outputs, **options: Any):
         """A step that opens a picture or a layout."""
-        return self.step(
-            trigger,
-            handler,
-            inputs,
-            outputs,
-            api_name=self.api(name or handler.__name__),
-            show_progress="minimal",
-            show_progress_on=self.result,
-            **app.MODEL,
-        )
+        opening = {"show_progress": "minimal", "show_progress_on": self.result, **app.MODEL}
+        return self.step(trigger, handler, inputs, outputs, **opening | options)
 
-    def save(self, button: gr.Button, handler: Callable, inputs, label: str, *more: Component):
-        """A button that gives the file of a handler, whose further outputs are `more`."""
+    def save(self, trigger: Callable, handler: Callable, inputs, label: str, *more: Component):
+        """An event that gives the file of a handler, whose further outputs are `more`."""
         name = handler.__name__
         # What a browser downloads has to lie behind a link: this one is clicked by script.
         file = gr.DownloadButton(label, visible="hidden", elem_id=self.id(f"{name}-file"))
-        made = button.click(
-            sentences(handler), inputs, [file, *more], api_name=self.api(name), **QUIET
-        )
+        made = trigger(sentences(handler), inputs, [file, *more], api_name=self.api(name), **QUIET)
         click = f"document.querySelector('#{file.elem_id}').click()"
         made.success(None, js=f"() => setTimeout(() => {{ {click} }})")
 
@@ -198,15 +214,17 @@ class Page:
 
 
 def _spelt(handler: Callable, settings: Sequence[str]) -> Callable:
-    """A handler whose `*settings` have names, which the API then calls them by."""
+    """A handler whose `*settings`, where it has them, have names, which the API then calls them
+    by."""
+    own = inspect.signature(handler).parameters.values()
+    plain = [one for one in own if one.kind is not inspect.Parameter.VAR_POSITIONAL]
+    if len(plain) == len(own):
+        return handler
 
     @functools.wraps(handler)
     def named(*args: Any) -> Any:
         return handler(*args)
 
-    own = inspect.signature(handler).parameters.values()
-    plain = [one for one in own if one.kind is not inspect.Parameter.VAR_POSITIONAL]
-    names = settings if len(plain) < len(own) else ()
-    spelt = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    spelt = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in settings]
     named.__signature__ = inspect.Signature([*plain, *spelt])
     return named

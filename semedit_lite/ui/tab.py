@@ -26,7 +26,7 @@ from semedit_lite.photo import Photo, read_photo
 from semedit_lite.ui import app
 from semedit_lite.ui.chooser import decode as decode_choice
 from semedit_lite.ui.chooser import encode as encode_choice
-from semedit_lite.ui.painter import encode_value
+from semedit_lite.ui.painter import decode_value, encode_value
 from semedit_lite.ui.session import Desk, Session, Work
 from semedit_lite.ui.store import GoneError
 
@@ -88,10 +88,13 @@ class Tab(ABC):
     size = 256  # ... and their side
     settings: tuple[str, ...] = ()
     examples: Sequence[Path] = ()  # pictures of generated faces; their names are the seeds
+    slow = False  # whether a photo takes seconds to open: it then has a queue of its own, and a bar
+    more = 0  # components that show something of a step, beyond canvas, before, result and scores
+    kept: type[Work] = Work  # what the server remembers of a visitor
 
     def __init__(self) -> None:
         self.face = Faces(self.make)
-        self.desk = Desk(self.face)
+        self.desk = Desk(self.face, work=self.kept)
 
     # What tabs differ in
 
@@ -112,24 +115,48 @@ class Tab(ABC):
         """The settings that a step was made with, as far as they are known."""
         return ()
 
+    def on_canvas(self, step: Document, session: Session, *, fresh: bool) -> str:
+        """What shows a step on the canvas, `fresh` on one that is new."""
+        photo = step.opened.picture if fresh else None
+        return encode_value(step.layout, photo, fresh=fresh, document=session.canvas)
+
+    def beside(self, step: Document, session: Session) -> tuple:
+        """What else a page shows of a step: as many values as `more`."""
+        return ()
+
+    def check(self, history: History) -> None:
+        """InputError where a work that was saved is none to go on with here."""
+        if history.opened.layout.shape[1:] != (self.size, self.size):
+            raise InputError(
+                f"This work is not {self.size} pixels wide and high; choose one saved here."
+            )
+        if any((step.layout == IGNORE).any() for step in history.steps):
+            raise InputError(
+                "This work has pixels without a class; choose one that was saved here."
+            )
+
     # Opening
 
-    def start(self, session, key=""):
+    def start(self, key, session):
         """The work that this tab had before it was reloaded, or the first face, unchanged; no
-        network has to look at either, so nobody queues for it."""
+        network has to look at either, so nobody queues for it. Nothing where it is open already."""
+        everything = len(self.settings) + 2 + 4 + self.more
+        if session.canvas is not None:
+            return *[gr.skip()] * everything, session
         try:
             work, session = self.desk.resume(str(key))
             again = gr.Button(visible=work.uploaded is not None)
             return *self._restored(work.history), again, *self._laid(work.history, session)
         except GoneError:
             session = replace(self.desk.arrive(), seed=FIRST)
-            skipped = [gr.skip()] * (len(self.settings) + 2)
-            return *skipped, *self._laid(History.start(self.face()), session)
+            return *[gr.skip()] * (len(self.settings) + 2), *self._laid(
+                History.start(self.face()), session
+            )
 
     def generate(self, seed, *settings):
         """A generated face, by its seed: canvas value, face, result, scorecard."""
         seed = whole(seed)
-        return self._opened(self.face(seed), seed, *settings)
+        return self.opened(self.face(seed), seed, *settings)
 
     def random_face(self, *settings):
         """A generated face nobody has seen: as /generate, and its seed."""
@@ -150,7 +177,7 @@ class Tab(ABC):
         if not faces:
             raise NoFaceError(f"{NO_FACE} Or lay the square over it yourself.")
         document = self.read(kept.file, faces[0])
-        *shown, session = self._opened(document, None, *settings)
+        *shown, session = self.opened(document, None, *settings)
         session = self.desk.keep(kept, faces, session)
         choice = _offered(kept, faces) if len(faces) > 1 else NO_CHOICE
         return *shown, session, *choice
@@ -181,10 +208,10 @@ class Tab(ABC):
         work, session = self._with_photo(session)
         choice = decode_choice(chosen, work.uploaded.size, len(work.faces))
         if choice is None:
-            return *[gr.skip()] * 4, session, *NO_CHOICE
+            return *[gr.skip()] * (4 + self.more), session, *NO_CHOICE
         face = work.faces[choice] if isinstance(choice, int) else choice
         document = self.read(work.uploaded.file, face)
-        return *self._opened(document, None, *settings, session), *NO_CHOICE
+        return *self.opened(document, None, *settings, session), *NO_CHOICE
 
     def _with_photo(self, session: Session) -> tuple[Work, Session]:
         """The visitor's work, in which a photo was uploaded."""
@@ -193,7 +220,7 @@ class Tab(ABC):
             raise InputError("There is no photo whose face could be chosen; upload one first.")
         return work, session
 
-    def _opened(self, document: Document, seed: int | None, *settings):
+    def opened(self, document: Document, seed: int | None, *settings):
         """A document on a fresh canvas, as the settings ask for."""
         *settings, session = settings
         history = self.begin(document, self.desk.peek(session), *settings)
@@ -201,10 +228,11 @@ class Tab(ABC):
         return self._laid(history, session)
 
     def _laid(self, history: History, session: Session):
-        """Canvas value, face, result, scorecard, session."""
+        """Canvas value, face, result, scorecard, what is beside, session."""
         opened, current = history.opened, history.current
-        value = encode_value(current.layout, opened.picture, fresh=True, document=session.canvas)
-        return value, served(opened), *result_of(current), session
+        value = self.on_canvas(current, session, fresh=True)
+        shown = served(opened), *result_of(current), *self.beside(current, session)
+        return value, *shown, session
 
     def _restored(self, history: History):
         """The settings as they were at the current step, and the face's number, if it has one."""
@@ -215,9 +243,26 @@ class Tab(ABC):
 
     def visit(self, chosen, session):
         """Goes to a step of the work: its layout, picture, scorecard and settings."""
-        step, session = self.desk.visit(chosen, session)
-        value = encode_value(step.layout, document=session.canvas)
-        return value, *result_of(step), *self.settings_of(step), session
+        return self._gone(*self.desk.visit(chosen, session))
+
+    def undo(self, session):
+        """One step back: layout, picture, scorecard and settings of that step."""
+        return self._gone(*self.desk.travel("undo", session))
+
+    def redo(self, session):
+        """One step on, towards the one that was visited last: as /undo."""
+        return self._gone(*self.desk.travel("redo", session))
+
+    def _gone(self, step: Document, session: Session):
+        """Canvas value, result, scorecard, what is beside, settings, session."""
+        value = self.on_canvas(step, session, fresh=False)
+        beside = *self.beside(step, session), *self.settings_of(step)
+        return value, *result_of(step), *beside, session
+
+    def layout(self, canvas):
+        """The layout as a file: a PNG with a palette, whose pixel values are class ids."""
+        layout = decode_value(canvas, self.labels, self.size)
+        return app.saved("layout.png", self.labels.to_pil(layout[0]).save)
 
     def work(self, session):
         """Every step of the work as a file, to go on with it another time: see /open_work."""
@@ -233,14 +278,7 @@ class Tab(ABC):
         """A work that was saved: canvas value, face, result, scorecard, and the settings it had."""
         self.face()  # as in `upload`
         history = History.open(file)
-        if history.opened.layout.shape[1:] != (self.size, self.size):
-            raise InputError(
-                f"This work is not {self.size} pixels wide and high; choose one saved here."
-            )
-        if any((step.layout == IGNORE).any() for step in history.steps):
-            raise InputError(
-                "This work has pixels without a class; choose one that was saved here."
-            )
+        self.check(history)
         session = self.desk.open(history, None, session)
         *shown, session = self._laid(history, session)
         return *shown, *self._restored(history), session
