@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 SIZE = 256  # of the part map, and of the pictures that follow a slider
 STEPS = (30, 100)  # of an edit by part map
+FARTHEST = 100  # that a slider stands from 0, in a file from anywhere
 OWN = 20  # sliders that a visitor may have
 LETTERS = 40  # of a slider's name
 UNSURE = (255, 0, 160)  # the colour of what the part map is unsure about
@@ -52,7 +53,7 @@ GROUPS = {
     "Eyes": FACE_FINE.groups["eyes"],
     "Brows": FACE_FINE.groups["brows"],
     "Hair": FACE_FINE.groups["hair"],
-    "Face": FACE_FINE.groups["face"],
+    "Face": tuple(map(FACE_FINE.id, ("skin", "nose", "l_ear", "r_ear", "neck"))),
 }
 YOURS = "Yours"
 GONE = (gr.skip(),) * 3  # what changes on a page that shows something else by now
@@ -159,7 +160,7 @@ def values_of(step: Document) -> dict[str, float]:
     return {
         str(name): float(value)
         for name, value in values.items()
-        if type(value) in (int, float) and math.isfinite(value)
+        if type(value) in (int, float) and -FARTHEST <= value <= FARTHEST
     }
 
 
@@ -386,20 +387,21 @@ def retry(session):
 
 def save_slider(name, session):
     """Makes a slider of the edit that led to the step that a page is at: sliders, empty name."""
-    mine, session = desk.work(session)
+    mine, begun = desk.work(session)
     name = " ".join(str(name or "").split())
     if not name:
         raise InputError("Give the slider a name first.")
     if len(name) > LETTERS:
         raise InputError(f"The name of a slider has at most {LETTERS} letters.")
-    vector = editor().vector_of(mine.at(session.canvas), name)
-    return with_slider(vector, session), "", session
+    vector = editor().vector_of(mine.at(begun.canvas), name)
+    return with_slider(vector, begun), "", only(begun, session)
 
 
 def load_slider(file, session):
     """A slider from a file that was saved here: sliders."""
     vector = editor().load(Path(file).read_bytes())
-    return with_slider(vector, session), session
+    _, begun = desk.work(session)
+    return with_slider(vector, begun), only(begun, session)
 
 
 def with_slider(vector: "EditingVector", session: Session) -> str:
@@ -410,7 +412,6 @@ def with_slider(vector: "EditingVector", session: Session) -> str:
             raise InputError(f"{OWN} sliders of your own are the most that are kept here.")
         return replace(work, vectors={**work.vectors, free_name(vector.title, known(work)): vector})
 
-    _, session = desk.work(session)
     return encode_sliders(groups(desk.store.update(session.key, add)))
 
 
@@ -423,19 +424,19 @@ def free_name(title: str, taken: Mapping[str, Any]) -> str:
 
 def slider_file(sliders, session):
     """A slider as a file, to load it another time. `sliders` is {"wanted": "smile"}."""
-    mine, session = desk.work(session)
+    mine, begun = desk.work(session)
     vectors, name = {**editor().vectors, **mine.vectors}, wanted_slider(sliders)
     if name not in vectors:
         raise InputError("There is no such slider here.")
     path = app.saved(f"{name}.safetensors", lambda path: path.write_bytes(vectors[name].to_bytes()))
-    return path, session
+    return path, only(begun, session)
 
 
 def picture(session):
     """The picture as a file that carries its provenance; all of an uploaded photo, at its full
     size, with its orientation tag and colour profile."""
-    mine, session = desk.work(session)
-    return served(mine.at(session.canvas), whole=True), session
+    mine, begun = desk.work(session)
+    return served(mine.at(begun.canvas), whole=True), only(begun, session)
 
 
 # The page

@@ -10,7 +10,6 @@ an answer; `release` when it has come to rest, or `submit` where the edit is the
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +76,7 @@ def decode_sliders(value: Any, known: Mapping[str, Slider]) -> tuple[dict[str, f
             names = ", ".join(known) or "none yet"
             raise InputError(f"There is no slider '{name[:40]}'; there are {names}.")
         low, high = known[name].low, known[name].high
-        if type(at) not in (int, float) or not isfinite(at) or not low <= at <= high:
+        if type(at) not in (int, float) or not low <= at <= high:  # NaN is not, either
             raise InputError(f"The slider '{name}' goes from {low:g} to {high:g}.")
     if type(refine) is not int or refine not in REFINE:
         raise InputError(f"An edit is refined by {', '.join(map(str, REFINE))} steps.")

@@ -4,7 +4,7 @@ const parts = Object.fromEntries([...element.querySelectorAll("[data-part]")].ma
 const { root, said, groups, refine } = parts;
 const STEP = 0.05;
 const NEAR = 0.1; // of 0: a slider that is dragged there lies on it
-const PAUSE = 300; // ms without a move, after which a slider has come to rest
+const PAUSE = 300; // ms without a move after which a slider that was let go has come to rest
 const rows = new Map(); // name -> {title, input, value}
 let frame = 0, rest = 0; // of the next move and of the next rest that are told
 let built = ""; // the groups as they were given
@@ -72,9 +72,15 @@ function add({ name, title, low, high, own }) {
   rows.set(name, row);
   input.addEventListener("input", () => {
     const at = Number(input.value);
-    move(row, input.matches(":active") && Math.abs(at) < NEAR ? 0 : at); // keys go through there
+    put(row, input.matches(":active") && Math.abs(at) < NEAR ? 0 : at); // keys go through there
+    moved();
   });
-  value.addEventListener("click", () => move(row, 0));
+  input.addEventListener("change", rests); // a pointer has let go, or a key was pressed
+  value.addEventListener("click", () => {
+    put(row, 0);
+    moved();
+    rests();
+  });
   if (own) {
     const save = document.createElement("button");
     Object.assign(save, { type: "button", className: "save", title: `Save the slider ${title}` });
@@ -102,16 +108,15 @@ const mark = () => (parts.reset.disabled = !anyMoved() || root.classList.contain
 
 // Told are the moves, one a frame at the most, and when all has come to rest.
 
-function move(row, at) {
-  put(row, at);
-  moved();
-}
-
 function moved() {
+  clearTimeout(rest);
   frame ||= requestAnimationFrame(() => {
     frame = 0;
     tell("input");
   });
+}
+
+function rests() {
   clearTimeout(rest);
   rest = setTimeout(() => tell(steps() && anyMoved() ? "submit" : "release"), PAUSE);
 }
@@ -124,6 +129,7 @@ function tell(event, more = {}) {
 parts.reset.addEventListener("click", () => {
   for (const row of rows.values()) put(row, 0);
   moved();
+  rests();
 });
 
 const group = `sliders-${Math.random().toString(36).slice(2)}`;
@@ -133,7 +139,7 @@ props.refine.forEach((count, k) => {
   choice.innerHTML = `<input type="radio" name="${group}" value="${count}"><span></span>`;
   choice.children[0].checked = k === 0;
   choice.children[1].textContent = count ? `${count} steps` : "not";
-  choice.children[0].addEventListener("change", () => count && anyMoved() ? moved() : answer());
+  choice.children[0].addEventListener("change", () => count && anyMoved() ? rests() : answer());
   refine.append(choice);
 });
 
