@@ -3,14 +3,11 @@
 python demos/paint.py
 """
 
-import secrets
 import sys
-import threading
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import cache, lru_cache, partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from torch import Tensor
@@ -20,39 +17,22 @@ from semedit_lite.editing.document import Document, History
 from semedit_lite.editing.paint import PaintEditor, Repaint, Style
 from semedit_lite.editing.parts import PARTS, copy_part
 from semedit_lite.errors import InputError
-from semedit_lite.faces.align import NO_FACE, NoFaceError
-from semedit_lite.faces.detect import Face, find_faces
 from semedit_lite.images import load_photo, read_layout
-from semedit_lite.labels import FACE, IGNORE
-from semedit_lite.photo import Photo, read_photo
+from semedit_lite.labels import FACE
 from semedit_lite.ui import app
 from semedit_lite.ui.app import sentences
-from semedit_lite.ui.chooser import chooser
-from semedit_lite.ui.chooser import decode as decode_choice
-from semedit_lite.ui.chooser import encode as encode_choice
-from semedit_lite.ui.history import history_strip, remembered
-from semedit_lite.ui.painter import decode_value, document_of, encode_value, painter
-from semedit_lite.ui.scorecard import scorecard
-from semedit_lite.ui.session import ClosedError, Codes, Desk, Session, Work
-from semedit_lite.ui.store import GoneError
+from semedit_lite.ui.page import BUTTON, NOW, PICTURE, PRIVATE, QUIET, Page, inline, strip
+from semedit_lite.ui.painter import decode_value, document_of, encode_value
+from semedit_lite.ui.session import ClosedError, Session, Work
+from semedit_lite.ui.tab import Tab, number, result_of, served, whole
 
 SIZE = 256
-SEEDS = 1_000_000  # "New face" draws below this
 STYLE_SEEDS = 10_000
-# Layouts of generated faces, as `semedit faces` writes them: their names are the seeds.
-EXAMPLES = sorted((Path(__file__).parent / "layouts").glob("*.png"))
-FIRST = 24  # the face on the canvas when the page opens
 DONOR = 12  # the face that parts are taken from, until another is chosen
 STYLES = [("Its own", "own"), ("Random", "seed"), ("Another photo's", "photo")]
 DONORS = [("A generated face", "seed"), ("A photo or layout", "photo")]
-PICTURE = {"interactive": False, "format": "png", "buttons": [], "elem_classes": ["picture"]}
-BUTTON = {"size": "md", "min_width": 110}
 
-NO_CHOICE = "", gr.Column(visible=False)  # what hides the photo on which a face is chosen
-UNTOUCHED = {"classes": {}, "change_inside": None, "change_outside": 0.0, "seconds": 0.0}
-STORAGE = "semedit-paint"  # where a browser tab keeps the key of its work
-
-arriving = threading.Lock()  # several visitors at once: what all of them see is made once
+Codes = Mapping[str, Tensor]  # the style code (1, z_dim) of a photo for each model
 
 
 def side(model: str) -> int:
@@ -72,207 +52,74 @@ def editor(model: str) -> PaintEditor:
     return PaintEditor(model, size=SIZE)
 
 
-@cache
-def first() -> Document:
-    """The face that everybody sees who arrives."""
-    return editor(MODELS[0]).generate(FIRST)
+@dataclass(frozen=True)
+class PaintWork(Work):
+    """A work with what it takes from other pictures."""
+
+    photo: Codes | None = None  # the style of another photo that is in use ...
+    photos: Mapping[Document, Codes] = field(default_factory=dict)  # ... and was, at those steps
+    donor: Document | None = None  # the photo or layout that parts are taken from
+
+    @property
+    def nbytes(self):
+        return super().nbytes + (0 if self.donor is None else self.donor.nbytes)
+
+    def opened(self, history, canvas):
+        return replace(super().opened(history, canvas), photos={})
+
+    def visited(self, document, canvas, left=None):
+        photo = self.photos.get(document, self.photo)
+        return replace(super().visited(document, canvas, left), photo=photo)
+
+    def landed(self, document, canvas, photo: Codes | None = None):
+        """`photo` is the style that a new step was made in, where it is that of another photo."""
+        work = super().landed(document, canvas)
+        if photo is None or document in self.history.steps:
+            return work
+        return replace(work, photos={**self.photos, document: photo})
 
 
-@lru_cache(maxsize=16)
-def another(seed: int) -> Document:
-    """Any other generated face."""
-    return editor(MODELS[0]).generate(seed)
+class PaintTab(Tab):
+    """What is opened is painted in the style that is chosen."""
+
+    name = "paint"
+    size = SIZE
+    settings = ("style", "style_seed", "blend", "model")
+    kept = PaintWork
+    # Layouts of generated faces, as `semedit faces` writes them.
+    examples = sorted((Path(__file__).parent / "layouts").glob("*.png"))
+
+    def make(self, seed):
+        return editor(MODELS[0]).generate(seed)
+
+    def read(self, photo, face):
+        return editor(MODELS[0]).open(photo, face)
+
+    def begin(self, document, work, style, style_seed, blend, model):
+        history = History.start(document)
+        style = styled(work and work.photo, style, style_seed, model)
+        operation = Repaint(document.layout, style, blend)
+        if editor(model).made(history, operation):
+            return history
+        return history.push(editor(model).apply(document, operation))
+
+    def settings_of(self, step):
+        """Style, its seed, blend and model."""
+        painted = step.operation if step.operation.get("tool") == "paint" else {}
+        style = painted.get("style")
+        kind, seed = map(style.get, ("kind", "seed")) if isinstance(style, dict) else (None, None)
+        return (
+            kind if kind in dict(STYLES).values() else gr.skip(),
+            gr.skip() if number(seed, STYLE_SEEDS) is None else seed,
+            bool(painted["composite"]) if "composite" in painted else gr.skip(),
+            painted["model"] if painted.get("model") in MODELS else gr.skip(),
+        )
 
 
-def face(seed: int | None = None) -> Document:
-    """A generated face; made after the one that pages open with, which else would come late and
-    cover it."""
-    with arriving:
-        shown = first()
-    return shown if seed in (None, FIRST) else another(seed)
+tab = PaintTab()
+desk = tab.desk
 
-
-desk = Desk(face)
-
-
-def whole(seed: float | None) -> int:
-    """A seed as it comes from outside."""
-    if seed is None or seed != seed or not 0 <= seed < 2**31 or seed != int(seed):
-        raise InputError("The seed is a whole number from 0 to 2147483647.")
-    return int(seed)
-
-
-# Events. Each takes the session last and returns what changes on the page; the first line of its
-# docstring is its description in the API.
-
-
-def start(session, key=""):
-    """The work that this tab had before it was reloaded, or the first face, unchanged; no network
-    has to look at either, so nobody queues for it."""
-    try:
-        work, session = desk.resume(str(key))
-        again = gr.Button(visible=work.uploaded is not None)
-        return *restored(work.history), again, *laid_out(work.history, session), session
-    except GoneError:
-        session = replace(desk.arrive(), seed=FIRST)
-        return *[gr.skip()] * 6, *laid_out(History.start(face()), session), session
-
-
-def laid_out(history: History, session: Session):
-    """Canvas value, face, result, scorecard."""
-    opened, current = history.opened, history.current
-    value = encode_value(current.layout, opened.picture, fresh=True, document=session.canvas)
-    return value, served(opened), *result_of(current)
-
-
-def result_of(step: Document):
-    """Result, scorecard."""
-    return served(step), step.scores or UNTOUCHED
-
-
-def restored(history: History):
-    """The settings as they were at the current step, and the face's number, if it has one."""
-    return *settings_of(history.current), number(history.opened.operation.get("seed"))
-
-
-def settings_of(step: Document):
-    """Style, its seed, blend and model that a step was painted with, as far as they are known."""
-    painted = step.operation if step.operation.get("tool") == "paint" else {}
-    style = painted.get("style")
-    kind, seed = (style.get("kind"), style.get("seed")) if isinstance(style, dict) else (None, None)
-    return (
-        kind if kind in dict(STYLES).values() else gr.skip(),
-        gr.skip() if number(seed, STYLE_SEEDS) is None else seed,
-        bool(painted["composite"]) if "composite" in painted else gr.skip(),
-        painted["model"] if painted.get("model") in MODELS else gr.skip(),
-    )
-
-
-def number(seed: Any, limit: int = 2**31) -> int | None:
-    """A seed that a file names, if it is one."""
-    return seed if type(seed) is int and 0 <= seed < limit else None
-
-
-def generate(seed, style, style_seed, blend, model, session):
-    """A generated face, by its seed: canvas value, face, result, scorecard."""
-    seed = whole(seed)
-    return opened(face(seed), seed, style, style_seed, blend, model, session)
-
-
-def random_face(style, style_seed, blend, model, session):
-    """A generated face nobody has seen: as /generate, and its seed."""
-    seed = secrets.randbelow(SEEDS)
-    return *generate(seed, style, style_seed, blend, model, session), seed
-
-
-def example(style, style_seed, blend, model, session, chosen: gr.SelectData):
-    """The face of an example layout, and its seed."""
-    seed = int(EXAMPLES[chosen.index].stem)
-    return *generate(seed, style, style_seed, blend, model, session), seed
-
-
-def upload(photo, style, style_seed, blend, model, session):
-    """The largest face in a photo (PNG, JPEG, WebP, ...; 16 megapixels): as /generate, and, where
-    there are several faces, the photo with all of them. /choose_face opens another."""
-    face()  # a page that was just opened shows its own first, which would cover this one
-    kept, upright = read_photo(photo)
-    faces = find_faces(upright)
-    if not faces:
-        raise NoFaceError(f"{NO_FACE} Or lay the square over it yourself.")
-    document = editor(MODELS[0]).open(kept.file, faces[0])
-    *shown, session = opened(document, None, style, style_seed, blend, model, session)
-    session = desk.change(session, uploaded=kept, faces=tuple(faces))
-    choice = offered(kept, faces) if len(faces) > 1 else NO_CHOICE
-    return *shown, session, *choice
-
-
-def missed(photo, session):
-    """The photo in which /open found no face, to lay a square over it; nothing for other files."""
-    try:
-        kept, upright = read_photo(photo)
-    except InputError:
-        return *NO_CHOICE, gr.skip(), session
-    faces = find_faces(upright)
-    if desk.peek(session) is None and session.seed is None:
-        session = desk.arrive()  # the work before was forgotten; this begins another
-    session = desk.change(session, uploaded=kept, faces=tuple(faces))
-    return *offered(kept, faces), gr.Button(visible=True), session
-
-
-def faces_again(session):
-    """The photo of /open with its faces, to choose another or to lay a square over one."""
-    work, session = with_photo(session)
-    return *offered(work.uploaded, work.faces), session
-
-
-def with_photo(session: Session) -> tuple[Work, Session]:
-    """The visitor's work, in which a photo was uploaded."""
-    work, session = desk.work(session)
-    if work.uploaded is None:
-        raise InputError("There is no photo whose face could be chosen; upload one first.")
-    return work, session
-
-
-def offered(photo: Photo, faces: Sequence[Face]):
-    """What shows a photo on which a face may be chosen."""
-    boxes = [{"box": face.box} for face in faces]
-    return encode_choice(photo.upright, boxes), gr.Column(visible=True)
-
-
-def choose_face(chosen, style, style_seed, blend, model, session):
-    """Another face of the photo of /open: as /generate.
-
-    `chosen` is {"face": 0}, counted from 0, the largest, or {"square": [cx, cy, side, degrees]}
-    in pixels of the upright photo, or {"cancel": true}.
-    """
-    work, session = with_photo(session)
-    choice = decode_choice(chosen, work.uploaded.size, len(work.faces))
-    if choice is None:
-        return *[gr.skip()] * 4, session, *NO_CHOICE
-    face = work.faces[choice] if isinstance(choice, int) else choice
-    document = editor(MODELS[0]).open(work.uploaded.file, face)
-    return *opened(document, None, style, style_seed, blend, model, session), *NO_CHOICE
-
-
-def opened(document: Document, seed: int | None, style, style_seed, blend, model, session):
-    """A document on a fresh canvas, painted as the settings ask for."""
-    mine, history = desk.peek(session), History.start(document)
-    style = styled(mine and mine.photo, style, style_seed, model)
-    operation = Repaint(document.layout, style, blend)
-    if not editor(model).made(history, operation):
-        history = history.push(editor(model).apply(document, operation))
-    session = desk.open(history, seed, session)  # last: whatever failed before has cost nothing
-    return *laid_out(history, session), session
-
-
-def work(session):
-    """Every step of the work as a file, to go on with it another time: see /open_work."""
-    mine, session = desk.work(session)
-    seed = number(mine.history.opened.operation.get("seed"))
-    title = "photo" if seed is None else f"face-{seed}"
-    path = app.saved(f"{title}.semedit", mine.history.save)
-    if Path(path).stat().st_size > app.MAX_UPLOAD * 2**20:
-        gr.Warning(f"The file is larger than {app.MAX_UPLOAD} MB, too large to be opened here.")
-    return path, session
-
-
-def open_work(file, session):
-    """A work that was saved: canvas value, face, result, scorecard, and the settings it had."""
-    face()  # as in `upload`
-    history = History.open(file)
-    if history.opened.layout.shape[1:] != (SIZE, SIZE):
-        raise InputError(f"This work is not {SIZE} pixels wide and high; choose one saved here.")
-    if any((step.layout == IGNORE).any() for step in history.steps):
-        raise InputError("This work has pixels without a class; choose one that was saved here.")
-    session = desk.open(history, None, session)
-    return *laid_out(history, session), *restored(history), session
-
-
-def visit(chosen, session):
-    """Goes to a step of the work: its layout, picture, scorecard and settings."""
-    step, session = desk.visit(chosen, session)
-    value = encode_value(step.layout, document=session.canvas)
-    return value, *result_of(step), *settings_of(step), session
+# What is special to painting; as in `Tab`, each event takes the session last.
 
 
 def open_layout(file, style, style_seed, blend, model, session):
@@ -307,14 +154,14 @@ def donor_face(donor, donor_seed, session):
 
 def donor_example(session, chosen: gr.SelectData):
     """The face of an example layout, to take parts from: its seed, that face."""
-    seed = int(EXAMPLES[chosen.index].stem)
+    seed = int(tab.examples[chosen.index].stem)
     return seed, donor_face("seed", seed, session)
 
 
 def giver(donor: str, seed: int, session: Session) -> Document:
     """The document of the face that parts are taken from."""
     if donor == "seed":
-        return face(whole(seed))
+        return tab.face(whole(seed))
     if (document := kept_donor(session)) is None:
         raise InputError("Choose the photo or layout that the part is taken from first.")
     return document
@@ -421,80 +268,44 @@ def styled(photo: Codes | None, kind: str, seed: int, model: str) -> Style:
     return Style.photo(photo[model])
 
 
-def layout(canvas):
-    """The layout as a file: a PNG with a palette, whose pixel values are class ids."""
-    return app.saved("layout.png", FACE.to_pil(decode_value(canvas, FACE, SIZE)[0]).save)
-
-
-def served(document: Document, *, whole: bool = False) -> str:
-    """A PNG of a document, with its provenance, that the page may fetch."""
-    return app.saved("picture.png", lambda path: document.save_picture(path, whole=whole))
-
-
 # The page
 
 
-def strip(name: str) -> gr.Gallery:
-    """The example layouts, to choose one."""
-    return gr.Gallery(
-        [str(path) for path in EXAMPLES],
-        show_label=False,
-        elem_id=name,
-        elem_classes=["strip"],
-        height="auto",
-        allow_preview=False,
-        interactive=False,
-        buttons=[],
-    )
-
-
-def build(page: gr.Blocks) -> None:
-    """Builds the tab inside `page`."""
-    session = gr.State(Session())
+def build(arrive: Callable) -> None:
+    """Builds the tab; `arrive` is the event with which it is first seen."""
+    part = Page(tab)
     with gr.Row(elem_classes=["panels"]):
         with gr.Column(scale=8, min_width=330):
+            layout_in = gr.UploadButton(
+                "Open a layout", elem_id="open-layout", render=False, **BUTTON
+            )
             with gr.Row(elem_classes=["tight"]):
-                photo = gr.UploadButton(
-                    "Upload a photo", variant="primary", elem_id="photo", **BUTTON
-                )
-                new = gr.Button("New face", **BUTTON)
-                layout_in = gr.UploadButton("Open a layout", elem_id="open-layout", **BUTTON)
-                seed = gr.Number(
-                    FIRST, label="Face", precision=0, min_width=120, elem_classes=["inline"]
-                )
-            with gr.Column(visible=False) as choice:
-                faces = chooser(elem_id="faces")
-            canvas = painter(FACE, SIZE, label="Canvas", elem_id="canvas")
-            history = history_strip(STORAGE, label="History", elem_id="history")
-            with gr.Row(elem_classes=["tight"]):
-                save_work_button = gr.Button("Save work", **BUTTON)
-                work_in = gr.UploadButton("Open work", elem_id="open-work", **BUTTON)
+                part.openers(layout_in)
+            part.chooser()
+            part.painter(label="Canvas")
+            part.history()
             with gr.Accordion(
                 "Take a part from another face", open=False, elem_id="parts"
             ) as parts:
                 with gr.Row(elem_classes=["tight", "top"]):
                     with gr.Column(scale=3, min_width=200):
-                        part = gr.Dropdown(
+                        piece = gr.Dropdown(
                             [(name.capitalize(), name) for name in PARTS], label="Part"
                         )
                         donor = gr.Radio(DONORS, value="seed", label="From")
-                        donor_seed = gr.Number(
-                            DONOR, label="Face", precision=0, min_width=120, elem_classes=["inline"]
-                        )
+                        donor_seed = inline(DONOR, label="Face")
                         donor_upload = gr.UploadButton(
                             "Choose the file", visible=False, elem_id="donor-photo", **BUTTON
                         )
                     donor_shown = gr.Image(
                         label="From", visible=False, elem_id="donor", min_width=120, **PICTURE
                     )
-                donors = strip("donors")
+                donors = strip(tab.examples, elem_id="donors")
                 take = gr.Button("Take it", variant="primary", **BUTTON)
         with gr.Column(scale=5, min_width=300):
-            result = gr.Image(label="Result", elem_id="result", **PICTURE)
-            with gr.Row(elem_classes=["tight", "top"]):
-                before = gr.Image(label="Before", elem_id="before", min_width=120, **PICTURE)
-                scores = scorecard(FACE, min_height=120)
-            again = gr.Button("Choose another face", visible=False, **BUTTON)
+            part.picture()
+            part.comparison("Paint on the layout. The picture follows each stroke.")
+            part.another()
             style = gr.Radio(STYLES, value="own", label="Style", elem_id="style")
             style_seed = gr.Slider(0, STYLE_SEEDS - 1, 0, step=1, label="Style seed", visible=False)
             with gr.Row(visible=False, elem_classes=["tight"]) as other:
@@ -515,95 +326,23 @@ def build(page: gr.Blocks) -> None:
             with gr.Row(elem_classes=["tight"]):
                 save_picture_button = gr.Button("Save picture", **BUTTON)
                 save_layout_button = gr.Button("Save layout", **BUTTON)
-            # What a browser downloads has to lie behind a link: these are clicked by script.
-            picture_file = gr.DownloadButton("Picture", visible="hidden", elem_id="picture-file")
-            layout_file = gr.DownloadButton("Layout", visible="hidden", elem_id="layout-file")
-            work_file = gr.DownloadButton("Work", visible="hidden", elem_id="work-file")
         with gr.Column(min_width=700):  # a row of its own, below
-            gr.HTML("Layouts to begin with", elem_classes=["title"])
-            examples = strip("examples")
+            part.examples("Layouts to begin with")
 
+    part.connect(arrive, [style, style_seed, blend, model])
+    canvas, result, scores, session = part.canvas, part.result, part.scores, part.session
     settings = [style, style_seed, blend, model, session]
-    restored = [style, style_seed, blend, model, seed]
-    face = [canvas, before, result, scores]
-    shown = [*face, session]
-    quiet = {"show_progress": "hidden", **app.MODEL}
-    opening = {"show_progress": "minimal", "show_progress_on": result, **app.MODEL}
-    private_now = {"api_visibility": "private", "show_progress": "hidden"}  # beside the models
-    private = {"api_visibility": "private", **quiet}
-
-    def step(trigger, handler, inputs, outputs, **options):
-        """An event that may make a step; the strip then gets it, and nobody waits for that."""
-        event = trigger(sentences(handler), inputs, outputs, **options)
-        event.then(desk.strip, [history, session], history, queue=False, **private_now)
-        return event
-
-    step(
-        page.load,
-        lambda key, session: start(session, key),
-        [history, session],
-        [*restored, again, *shown],
-        js=remembered(STORAGE),
-        api_name="start",
-        queue=False,
-        **private_now,
-    )
-    step(seed.submit, generate, [seed, *settings], shown, api_name="generate", **opening)
-    step(new.click, random_face, settings, [*shown, seed], api_name="random_face", **opening)
-    step(examples.select, example, settings, [*shown, seed], **private)
-    choosing = [faces, choice]
-    own = step(
-        photo.upload, upload, [photo, *settings], [*shown, *choosing], api_name="open", **opening
-    )
-    own.failure(missed, [photo, session], [*choosing, again, session], **private)
-    own.success(  # no seed made this face
-        lambda: (None, gr.Button(visible=True)), None, [seed, again], queue=False, **private_now
-    )
-    again.click(sentences(faces_again), session, [*choosing, session], queue=False, **private_now)
-    step(
-        faces.input,
-        choose_face,
-        [faces, *settings],
-        [*shown, *choosing],
-        api_name="choose_face",
-        **opening,
-    ).success(lambda: None, None, seed, queue=False, **private_now)
-    step(
-        work_in.upload,
-        open_work,
-        [work_in, session],
-        [*face, *restored, session],
-        api_name="open_work",
-        **opening,
-    )
-    at_step = [canvas, result, scores, *settings]
-    step(history.input, visit, [history, session], at_step, queue=False, **private_now)
-    step(
+    part.step(
         reference_photo.upload,
         reference,
         [reference_photo, canvas, style_seed, blend, model, session],
         [style, reference_shown, result, scores, session],
         api_name="reference",
-        **quiet,
+        **QUIET,
     )
     laid = [canvas, result, scores, session]
-    step(
-        layout_in.upload,
-        open_layout,
-        [layout_in, *settings],
-        laid,
-        api_name="open_layout",
-        **opening,
-    )
-    chosen = [donor, donor_seed, session]
-    step(
-        take.click,
-        take_part,
-        [canvas, part, donor, donor_seed, *settings],
-        laid,
-        api_name="take_part",
-        **opening,
-    )
+    part.open(layout_in.upload, open_layout, [layout_in, *settings], laid)
+    part.open(take.click, take_part, [canvas, piece, donor, donor_seed, *settings], laid)
     donor_upload.upload(
         sentences(donor_file),
         [donor_upload, session],
@@ -616,20 +355,20 @@ def build(page: gr.Blocks) -> None:
     gr.on(
         [parts.expand, donor.input, donor_seed.submit],
         sentences(donor_face),
-        chosen,
+        [donor, donor_seed, session],
         donor_shown,
-        **private,
+        **PRIVATE,
     )
-    donors.select(sentences(donor_example), session, [donor_seed, donor_shown], **private)
+    donors.select(sentences(donor_example), session, [donor_seed, donor_shown], **PRIVATE)
     asking = [canvas.input, style.input, style_seed.input, blend.input, model.input]
-    step(
+    part.step(
         partial(gr.on, asking),
         paint,
         [canvas, *settings],
         [result, scores, session],
         api_name="paint",
         trigger_mode="always_last",
-        **quiet,
+        **QUIET,
     )
     for choice, shows in (
         (style, {style_seed: "seed", other: "photo"}),
@@ -640,23 +379,17 @@ def build(page: gr.Blocks) -> None:
             choice,
             list(shows),
             queue=False,
-            **private_now,
+            **NOW,
         )
-    for save, inputs, button, file, more in (
-        (picture, [canvas, *settings], save_picture_button, picture_file, [session]),
-        (layout, [canvas], save_layout_button, layout_file, []),
-        (work, [session], save_work_button, work_file, [session]),
-    ):
-        made = button.click(sentences(save), inputs, [file, *more], api_name=save.__name__, **quiet)
-        click = f"document.querySelector('#{file.elem_id}').click()"
-        made.success(None, js=f"() => setTimeout(() => {click})")
+    part.save(save_picture_button.click, picture, [canvas, *settings], "Picture", session)
+    part.save(save_layout_button.click, tab.layout, [canvas], "Layout")
 
 
 def main(browser: bool = False) -> None:
     """Serves Paint alone until it is stopped."""
     with app.blocks("semedit Paint") as page:
         app.masthead("Paint", "Paint a face layout, get a photograph.")
-        build(page)
+        build(page.load)
     app.launch(page, browser=browser)
 
 

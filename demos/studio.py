@@ -8,20 +8,21 @@ import sys
 
 import gradio as gr
 import paint
+import sliders
 
 from semedit_lite.errors import InputError
 from semedit_lite.ui import app
 
-TABS = {"Paint": paint.build}
+TABS = {"Paint": paint.build, "Sliders": sliders.build}  # the first is seen first
 
 
 def build():
     """The page with all tabs."""
     with app.blocks("semedit Studio") as page:
         app.masthead("Studio", "Edit pictures by meaning.")
-        for name, tab in TABS.items():
-            with gr.Tab(name):
-                tab(page)
+        for k, (name, build_tab) in enumerate(TABS.items()):
+            with gr.Tab(name) as tab:
+                build_tab(tab.select if k else page.load)
     return page
 
 

@@ -92,3 +92,29 @@ def studio():
     _, url, _ = app.launch(page, None, prevent_thread_lock=True, quiet=True)
     yield url
     page.close()
+
+
+@pytest.fixture(scope="module")
+def sliders_tab():
+    """demos/sliders.py on a page of its own, and its address; `editor()` gives a stand-in that is
+    as fast as a test needs it."""
+    pytest.importorskip("gradio")
+    from standin import StandIn
+
+    from semedit_lite.ui import app
+
+    sys.path.insert(0, str(Path(__file__).parent.parent / "demos"))
+    sliders = importlib.import_module("sliders")
+    standin = StandIn()
+    faces = sliders.tab.face.first, sliders.tab.face.another
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sliders, "editor", lambda: standin)
+        for made in faces:
+            made.cache_clear()
+        with app.blocks("Sliders") as page:
+            sliders.build(page.load)
+        _, url, _ = app.launch(page, None, prevent_thread_lock=True, quiet=True)
+        yield sliders, url
+        page.close()
+    for made in faces:
+        made.cache_clear()

@@ -1,6 +1,7 @@
 """The Studio through gradio_client, as scripts use it: good input, bad input, still up after."""
 
 import base64
+import dataclasses
 import io
 import json
 import os
@@ -22,7 +23,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from semedit_lite.editing.document import Document
+from semedit_lite.editing.document import Document, History
 from semedit_lite.editing.paint import PaintEditor
 from semedit_lite.images import read_provenance
 from semedit_lite.labels import FACE, IGNORE
@@ -126,6 +127,25 @@ def test_the_style_of_another_photo(client, face, tmp_path):
     assert np.abs(again.mean((0, 1)) - target).sum() < np.abs(own.mean((0, 1)) - target).sum()
 
 
+def test_a_step_in_a_photos_style_brings_that_photo_back(studio):
+    """On the work that the tab keeps."""
+    import paint as demo
+
+    def document(parent=None) -> Document:
+        return Document(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4), {}, parent=parent)
+
+    one, two = {"model": torch.zeros(1, 8)}, {"model": torch.ones(1, 8)}
+    work = demo.PaintWork.begin(History.start(document()), "a")
+    work = dataclasses.replace(work, photo=one)
+    first = document(work.at("a"))
+    work = dataclasses.replace(work.landed(first, "a", one), photo=two)
+    assert work.visited(first, "b").photo is one
+    assert work.visited(work.history.opened, "b").photo is two
+    other = work.opened(History.start(document()), "c")
+    assert other.photo is two
+    assert not other.photos
+
+
 def test_a_layout_is_opened_for_the_picture_that_is_open(client, face, tmp_path):
     picture, layout = face
     client.predict(seed=SEED, api_name="/generate")
@@ -194,16 +214,18 @@ def test_who_arrives_needs_no_network(studio, monkeypatch):
     """However many faces were made meanwhile; the queue does not guard this."""
     import paint as demo
 
-    demo.first()
-    demo.another.cache_clear()
+    from semedit_lite.ui.tab import FIRST
+
+    demo.tab.face.first()
+    demo.tab.face.another.cache_clear()
 
     def asked(*_, **__):
         raise AssertionError("a network was asked")
 
     for name in ("generate", "_painted"):
         monkeypatch.setattr(PaintEditor, name, asked)
-    *_, scores, session = demo.start(demo.Session(seed=5))
-    assert (session.seed, scores["classes"]) == (demo.FIRST, {})
+    *_, scores, session = demo.tab.start("", demo.Session(seed=5))
+    assert (session.seed, scores["classes"]) == (FIRST, {})
 
 
 def test_parts_that_cannot_be_taken_are_explained(client, studio, face):
@@ -233,12 +255,12 @@ def test_one_chooses_among_models(face, tmp_path, monkeypatch):
     for models in ([paint.MODELS[0]], [paint.MODELS[0], other]):
         monkeypatch.setattr(paint, "MODELS", models)
         with app.blocks("one tab") as page:
-            paint.build(page)
+            paint.build(page.load)
         (choice,) = (b for b in page.blocks.values() if getattr(b, "elem_id", "") == "model")
         assert choice.visible == (len(models) > 1)
         assert [name for _, name in choice.choices] == models
         assert choice.value == models[0]
-    session = paint.generate(SEED, "own", 0, False, models[0], paint.Session())[-1]
+    session = paint.tab.generate(SEED, "own", 0, False, models[0], paint.Session())[-1]
     face[0].save(tmp_path / "style.png")
     style, _, result, _, session = paint.reference(
         tmp_path / "style.png", data_url(face[1]), 0, False, models[0], session
@@ -494,8 +516,9 @@ def test_two_edits_at_once_both_land(studio, face, monkeypatch):
     """Two pages of one work, a duplicated tab say; each step has the parent it was made from."""
     import paint as demo
 
-    one, layout = demo.generate(SEED, "own", 0, True, demo.MODELS[0], demo.Session())[-1], face[1]
-    *_, two = demo.start(demo.Session(), one.key)
+    one = demo.tab.generate(SEED, "own", 0, True, demo.MODELS[0], demo.Session())[-1]
+    layout = face[1]
+    *_, two = demo.tab.start(one.key, demo.Session())
     together = threading.Barrier(2, timeout=60)
     apply = PaintEditor.apply
 
@@ -523,12 +546,12 @@ def test_a_step_that_is_visited_while_a_stroke_is_painted_stays_on_the_page(
 ):
     import paint as demo
 
-    session = demo.generate(SEED, "own", 0, True, demo.MODELS[0], demo.Session())[-1]
+    session = demo.tab.generate(SEED, "own", 0, True, demo.MODELS[0], demo.Session())[-1]
     name = demo.desk.work(session)[0].name
     apply = PaintEditor.apply
 
     def meanwhile(*arguments):
-        demo.visit(json.dumps({"name": name, "has": 1, "chosen": 0}), session)
+        demo.tab.visit(json.dumps({"name": name, "has": 1, "chosen": 0}), session)
         return apply(*arguments)
 
     monkeypatch.setattr(PaintEditor, "apply", meanwhile)

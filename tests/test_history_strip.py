@@ -48,6 +48,30 @@ def test_a_step_is_named_by_what_it_did():
         assert describe(document) == words
 
 
+def test_a_step_of_the_sliders_is_named_by_what_moved():
+    def slid(parent, refine=0, **values):
+        operation = {"tool": "sliders", "values": values, "refine": refine}
+        return Document(parent.image, parent.layout, operation, parent=parent)
+
+    smile = slid(FACE_24, smile=1.25)
+    both = slid(smile, smile=1.0, **{"brows-up": -0.5})
+    parts = {"tool": "parts", "classes": ["l_brow", "iris", "nose"]}
+    for document, words in (
+        (smile, "Smile 1.25"),
+        (both, "2 sliders"),
+        (slid(both, smile=1.0), "Brows up 0"),
+        (slid(smile), "Smile 0"),
+        (slid(both), "Sliders at 0"),
+        (slid(both, 10, smile=1.0, **{"brows-up": -0.5}), "Sliders, refined"),
+        (slid(FACE_24, 30, smile=0.5), "Smile 0.5, refined"),
+        (
+            Document(FACE_24.image, FACE_24.layout, parts, parent=smile),
+            "Left brow and iris painted",
+        ),
+    ):
+        assert describe(document) == words
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=50),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
@@ -56,9 +80,16 @@ JSON = st.recursive(
 
 
 @settings(max_examples=50, deadline=None)
-@given(JSON, JSON, JSON, st.sampled_from(["paint", "generate"]) | JSON, st.booleans())
+@given(
+    JSON,
+    JSON | st.dictionaries(st.text(max_size=50), JSON | st.floats()),
+    JSON,
+    st.sampled_from(["paint", "generate", "sliders", "parts"]) | JSON,
+    st.booleans(),
+)
 def test_whatever_a_file_says_a_step_has_a_short_name(style, seed, model, tool, first):
     record = {"tool": tool, "style": style, "seed": seed, "model": model}
+    record |= {"values": seed, "classes": style, "refine": model}
     parent = None if first else Document(FACE_24.image, FACE_24.layout, record)
     document = Document(FACE_24.image, FACE_24.layout, record, parent=parent)
     assert len(describe(document)) <= LONGEST

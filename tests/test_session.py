@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from semedit_lite.editing.document import Document, History
 from semedit_lite.errors import InputError
+from semedit_lite.photo import Photo
 from semedit_lite.ui.session import CANVASES, ClosedError, Desk, Session, Work
 from semedit_lite.ui.store import GoneError, Store
 
@@ -81,15 +82,6 @@ def test_a_drawing_on_a_picture_that_was_replaced_lands_nowhere():
         work.landed(late, "a")
     with pytest.raises(ClosedError):
         work.at(None)
-
-
-def test_a_step_in_a_photos_style_brings_that_photo_back():
-    one, two = {"model": torch.zeros(1, 8)}, {"model": torch.ones(1, 8)}
-    work = dataclasses.replace(begun(), photo=one)
-    first = document(work.at("a"))
-    work = dataclasses.replace(work.landed(first, "a", one), photo=two)
-    assert work.visited(first, "b").photo is one
-    assert work.visited(work.history.opened, "b").photo is two
 
 
 def test_of_drawings_only_the_latest_are_remembered():
@@ -186,13 +178,52 @@ def test_what_was_forgotten_begins_anew_where_it_can():
 
 
 def test_another_picture_takes_the_place_of_the_old_one(desk):
-    session = desk.change(desk.arrive(), donor=document())
+    session = desk.keep(Photo(b"", (4, 4)), [], desk.arrive())
     again = desk.open(History.start(document(tool="open")), None, session)
     assert (again.key, len(desk.store)) == (session.key, 1)
     work, _ = desk.work(again)
-    assert work.donor is not None
+    assert work.uploaded is not None
     with pytest.raises(ClosedError):
         work.at(session.canvas)
+
+
+def test_a_photo_is_kept_beside_the_work_and_else_begins_another(desk):
+    photo = Photo(b"", (4, 4))
+    face = desk.open(History.start(document(tool="generate", seed=3)), 3, desk.arrive())
+    assert desk.keep(photo, [], face).key == face.key
+    opened = desk.open(History.start(document(tool="open")), None, desk.arrive())
+    for session in (face, opened):
+        desk.store._kept.clear()
+        work, again = desk.work(desk.keep(photo, [], session))
+        assert (work.uploaded, work.faces) == (photo, ())
+        assert again.key != session.key
+        assert work.history.opened.operation["seed"] == session.seed  # None: who arrives sees that
+    work, again = desk.work(desk.keep(photo, [], Session()))
+    assert work.at(again.canvas) is work.history.opened
+
+
+def test_one_goes_back_and_forth_from_where_the_page_stands(desk):
+    session = desk.open(History.start(document(tool="open")), None, desk.arrive())
+    made = []
+    for _ in range(2):
+        step = document(desk.work(session)[0].at(session.canvas))
+        desk.store.update(session.key, lambda work, step=step: work.landed(step, session.canvas))
+        made.append(step)
+    work, session = desk.work(session)
+    with pytest.raises(InputError, match="nothing to redo"):
+        desk.travel("redo", session)
+    back, session = desk.travel("undo", session)
+    assert back is made[0] is desk.work(session)[0].history.current
+    branch = document(back)
+    desk.store.update(session.key, lambda work: work.landed(branch, session.canvas))
+    for expected in (made[0], work.history.opened):
+        step, session = desk.travel("undo", session)
+        assert step is expected
+    with pytest.raises(InputError, match="nothing to undo"):
+        desk.travel("undo", session)
+    for expected in (made[0], branch):  # the branch on which one was last
+        step, session = desk.travel("redo", session)
+        assert step is expected
 
 
 def test_a_step_of_another_history_cannot_be_chosen(desk):

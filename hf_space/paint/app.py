@@ -7,5 +7,5 @@ import paint
 os.environ.setdefault("SEMEDIT_WEIGHTS", "hub")  # as published; else those that came along
 for model in paint.MODELS:  # the networks are there before the first visitor
     paint.editor(model)
-paint.face(paint.FIRST)
+paint.tab.face()
 paint.main()

@@ -2,12 +2,14 @@
 
 import functools
 import html
+import inspect
 import os
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 HOST = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
 PORT = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
 MODEL = {"concurrency_id": "model", "concurrency_limit": 1}  # one picture at a time, for all events
+# What takes seconds, one at a time as well; pictures of other visitors do not wait for it.
+LONG = {"concurrency_id": "long", "concurrency_limit": 1}
 MAX_UPLOAD = 32  # MB
 CACHE = (600, 3600)  # every ten minutes, files that were served and are older than an hour go
 
@@ -131,14 +135,27 @@ def _refuse_links() -> None:
 
 
 def sentences(handler: Callable) -> Callable:
-    """Shows an InputError of an event's handler as it is; the app stays up, the page unchanged."""
-    import gradio as gr
+    """Shows an InputError of an event's handler, which may be a generator, as it is; the app stays
+    up, the page unchanged."""
 
     @functools.wraps(handler)
     def answer(*args: Any) -> Any:
-        try:
+        with _shown():
             return handler(*args)
-        except InputError as error:
-            raise gr.Error(str(error), title="That did not work", print_exception=False) from None
 
-    return answer
+    @functools.wraps(handler)
+    def answers(*args: Any) -> Any:
+        with _shown():
+            yield from handler(*args)
+
+    return answers if inspect.isgeneratorfunction(handler) else answer
+
+
+@contextmanager
+def _shown() -> Iterator[None]:
+    import gradio as gr
+
+    try:
+        yield
+    except InputError as error:
+        raise gr.Error(str(error), title="That did not work", print_exception=False) from None

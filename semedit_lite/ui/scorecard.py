@@ -9,19 +9,19 @@ if TYPE_CHECKING:
 
 TEMPLATE = """
 <div class="scores">
-  ${Object.keys(value?.classes ?? {}).length ? `
-    <p>Found where it was asked for</p>
+  ${Object.keys(value?.classes ?? {}).length || value?.change_inside != null ? `
+    ${Object.keys(value.classes ?? {}).length ? `<p>Found where it was asked for</p>
     <dl>${Object.entries(value.classes).map(([name, overlap]) => `
       <div>
         <dt>${titles[name]}</dt>
         <dd><i><b style="width: ${100 * overlap}%"></b></i>${Math.round(100 * overlap)} %</dd>
       </div>`).join("")}
-    </dl>
+    </dl>` : ""}
     <p>Mean change ${(value.change_inside ?? 0).toFixed(1)} inside,
       ${(value.change_outside ?? 0).toFixed(1)} outside, of 255
       · ${Math.round(1000 * (value.seconds ?? 0))} ms</p>
     ${value.identity == null ? "" : `<p>Same person: ${value.identity.toFixed(2)}</p>`}`
-  : `<p>Paint on the layout. The picture follows each stroke.</p>`}
+  : `<p>${hint}</p>`}
 </div>"""
 STYLE = """
 .scores { color: var(--body-text-color-subdued); font-size: 13px; line-height: 1.45; }
@@ -35,8 +35,9 @@ STYLE = """
 """
 
 
-def scorecard(labels: LabelSet, **options: Any) -> "gr.HTML":
-    """Shows what `editing.scorecard.scorecard` gives of a picture with classes of `labels`."""
+def scorecard(labels: LabelSet, hint: str, **options: Any) -> "gr.HTML":
+    """Shows what `editing.scorecard.scorecard` gives of a picture with classes of `labels`; where
+    nothing was changed yet, how to begin."""
     import gradio as gr
 
     return gr.HTML(
@@ -44,6 +45,7 @@ def scorecard(labels: LabelSet, **options: Any) -> "gr.HTML":
         css_template=STYLE,
         apply_default_css=False,
         titles=dict(zip(labels.classes, labels.titles, strict=True)),
+        hint=hint,
         label="Scorecard",
         **options,
     )

@@ -1,11 +1,9 @@
 """A visitor's work as the server keeps it, and the little that the page itself knows of it."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
-
-from torch import Tensor
+from typing import Any, Literal, Self
 
 from semedit_lite.editing.document import Document, History
 from semedit_lite.errors import InputError
@@ -15,8 +13,6 @@ from semedit_lite.ui.history import chosen_step, encode_steps
 from semedit_lite.ui.store import GoneError, Store
 
 CANVASES = 100  # names of drawings that one work remembers: the latest
-
-Codes = Mapping[str, Tensor]  # the style code (1, z_dim) of a photo for each model
 
 
 class ClosedError(InputError):
@@ -39,7 +35,8 @@ class Session:
 
 @dataclass(frozen=True)
 class Work:
-    """A history, and which page stands where in it. Immutable.
+    """A history, and which page stands where in it. Immutable; a tab that keeps more has a work of
+    its own, derived from this.
 
     Strokes and answers overtake one another. So each drawing that is laid on a canvas has a name,
     which comes back with every stroke, and here stands the step that it has come to: a stroke makes
@@ -49,9 +46,6 @@ class Work:
     history: History
     canvases: Mapping[str, Document]
     left: frozenset[str] = frozenset()  # those from which the page has gone to another step
-    photo: Codes | None = None  # the style of another photo that is in use ...
-    photos: Mapping[Document, Codes] = field(default_factory=dict)  # ... and was, at those steps
-    donor: Document | None = None  # the photo or layout that parts are taken from
     uploaded: Photo | None = None  # a photo whose face the visitor may choose ...
     faces: tuple[Face, ...] = ()  # ... among these
     name: str = field(default_factory=_name)  # of the history
@@ -64,14 +58,17 @@ class Work:
     @property
     def nbytes(self) -> int:
         """What it takes in memory, about."""
-        beside = (kept.nbytes for kept in (self.donor, self.uploaded) if kept is not None)
-        return self.history.nbytes + sum(beside)
+        return self.history.nbytes + (0 if self.uploaded is None else self.uploaded.nbytes)
 
     def at(self, canvas: str | None) -> Document:
         """The step that a drawing has come to; ClosedError where another picture replaced it."""
         if canvas not in self.canvases:
             raise ClosedError("The picture on this page is no longer open here; open it again.")
         return self.canvases[canvas]
+
+    def shows(self, canvas: str | None) -> bool:
+        """Whether a drawing is still on a page, which has gone nowhere else."""
+        return canvas in self.canvases and canvas not in self.left
 
     def opened(self, history: History, canvas: str) -> Self:
         """Another history in place of this, on a fresh canvas."""
@@ -80,29 +77,26 @@ class Work:
             history=history,
             canvases={canvas: history.current},
             left=frozenset(),
-            photos={},
             name=_name(),
         )
 
     def visited(self, document: Document, canvas: str, left: str | None = None) -> Self:
         """Goes to a step, which a canvas then shows under a new name in place of the one `left`."""
-        photo = self.photos.get(document, self.photo)
         gone = self.left if left is None else self.left | {left}
-        work = replace(self, history=self.history.visit(document), photo=photo, left=gone)
+        work = replace(self, history=self.history.visit(document), left=gone)
         return work._on(canvas, document)
 
-    def landed(self, document: Document, canvas: str, photo: Codes | None = None) -> Self:
-        """A canvas has come to a step: a new one, made in the style of a photo or not, or one that
-        it was at before. Nothing is current but that, unless the visitor has gone elsewhere."""
+    def landed(self, document: Document, canvas: str) -> Self:
+        """A canvas has come to a step: a new one, or one that it was at before. Nothing is current
+        but that, unless the visitor has gone elsewhere."""
         history, before = self.history, self.at(canvas)
         if document in history.steps:
-            history, photos = history.visit(document), self.photos
+            history = history.visit(document)
         else:
             history = history.visit(document.parent).push(document)
-            photos = self.photos if photo is None else {**self.photos, document: photo}
         if canvas in self.left or self.history.current is not before:
             history = history.visit(self.history.current)
-        return replace(self, history=history, photos=photos)._on(canvas, document)
+        return replace(self, history=history)._on(canvas, document)
 
     def _on(self, canvas: str, document: Document) -> Self:
         others = {key: step for key, step in self.canvases.items() if key != canvas}
@@ -113,11 +107,17 @@ class Work:
 class Desk:
     """Where the works of all visitors lie, and what the events of a page do with them.
 
-    `face` makes the generated face of a seed, or the one that all see who arrive, for None.
+    `face` makes the generated face of a seed, or the one that all see who arrive, for None; `work`
+    is the kind of works that are kept.
     """
 
-    def __init__(self, face: Callable[[int | None], Document], store: Store[Work] | None = None):
-        self._face = face
+    def __init__(
+        self,
+        face: Callable[[int | None], Document],
+        store: Store[Work] | None = None,
+        work: type[Work] = Work,
+    ):
+        self._face, self._kind = face, work
         self.store: Store[Work] = Store() if store is None else store
 
     def arrive(self) -> Session:
@@ -140,7 +140,7 @@ class Desk:
                 if session.seed is None:
                     raise
         canvas = session.canvas or _name()
-        work = Work.begin(History.start(self._face(session.seed)), canvas)
+        work = self._kind.begin(History.start(self._face(session.seed)), canvas)
         if session.key is None:  # its strip shows that face already, under this name
             work = replace(work, name=canvas)
         return work, replace(session, key=self.store.put(work), canvas=canvas)
@@ -159,7 +159,14 @@ class Desk:
             self.store.update(session.key, lambda work: work.opened(history, canvas))
             return Session(session.key, canvas, seed)
         except GoneError:
-            return Session(self.store.put(Work.begin(history, canvas)), canvas, seed)
+            return Session(self.store.put(self._kind.begin(history, canvas)), canvas, seed)
+
+    def keep(self, photo: Photo, faces: Sequence[Face], session: Session) -> Session:
+        """Keeps a photo, to choose among its faces, with the visitor's work; with another one where
+        that was forgotten and does not come back."""
+        if self.peek(session) is None and session.seed is None:
+            session = self.arrive()
+        return self.change(session, uploaded=photo, faces=tuple(faces))
 
     def change(self, session: Session, **fields: Any) -> Session:
         """Changes fields of the visitor's work."""
@@ -169,14 +176,27 @@ class Desk:
 
     def visit(self, has: str, session: Session) -> tuple[Document, Session]:
         """Goes to the step that was chosen on a history strip, on a canvas of another name."""
+        return self._go(session, lambda work: chosen_step(work.history, name=work.name, has=has))
+
+    def travel(self, way: Literal["undo", "redo"], session: Session) -> tuple[Document, Session]:
+        """Goes one step back, or towards the one that was visited last; InputError where there is
+        none."""
+
+        def there(work: Work) -> Document:
+            at = work.at(session.canvas)
+            step = getattr(work.history.visit(at), way).current
+            if step is at:
+                raise InputError(f"There is nothing to {way}.")
+            return step
+
+        return self._go(session, there)
+
+    def _go(self, session: Session, there: Callable[[Work], Document]) -> tuple[Document, Session]:
         _, session = self.work(session)
         canvas = _name()
-
-        def go(work: Work) -> Work:
-            step = chosen_step(work.history, name=work.name, has=has)
-            return work.visited(step, canvas, session.canvas)
-
-        work = self.store.update(session.key, go)
+        work = self.store.update(
+            session.key, lambda work: work.visited(there(work), canvas, session.canvas)
+        )
         return work.at(canvas), replace(session, canvas=canvas)
 
     def strip(self, has: str, session: Session) -> str:

@@ -11,18 +11,20 @@ from PIL import Image
 class Studio:
     """The page, and what it shows."""
 
+    prefix = ""  # of a tab's elements
+
     def __init__(self, page):
         self.page = page
 
     def picture(self, name: str) -> np.ndarray:
         """A picture on the page, (H, W, 3)."""
-        address = self.page.locator(f"#{name} img").get_attribute("src")
+        address = self.page.locator(f"#{self.prefix}{name} img").get_attribute("src")
         body = self.page.request.get(address).body()
         return np.asarray(Image.open(io.BytesIO(body)).convert("RGB")).astype(int)
 
     def changed(self, act, name: str = "result") -> np.ndarray:
         """Does something that changes a picture; returns the new one."""
-        image = self.page.locator(f"#{name} img")
+        image = self.page.locator(f"#{self.prefix}{name} img")
         old = image.get_attribute("src") if image.count() else None
         act()
         deadline = time.monotonic() + 60
@@ -47,7 +49,7 @@ class Studio:
 
     def stroke(self, *points: tuple[float, float]) -> None:
         """Paints along points of the 256 x 256 layout."""
-        box = self.page.locator("#canvas canvas").bounding_box()
+        box = self.page.locator(f"#{self.prefix}canvas canvas").bounding_box()
         scale = box["width"] / 256
         for k, (x, y) in enumerate(points):
             self.page.mouse.move(box["x"] + x * scale, box["y"] + y * scale, steps=5)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from semedit_lite.editing.document import Document, History
 from semedit_lite.errors import InputError
-from semedit_lite.labels import FACE
+from semedit_lite.labels import FACE_FINE
 from semedit_lite.ui.component import component, data_url
 
 if TYPE_CHECKING:
@@ -97,6 +97,10 @@ def describe(document: Document) -> str:
         if operation.get("tool") == "generate":
             return f"Face {operation.get('seed')}"[:LONGEST]
         return "Opened"
+    if operation.get("tool") == "sliders":
+        return _moved(parent.operation, operation)
+    if operation.get("tool") == "parts":
+        return _named(operation.get("classes")) or "Parts painted"
     if operation.get("tool") != "paint":
         return str(operation.get("tool"))[:LONGEST].capitalize()
     if painted := _painted(parent, document):
@@ -109,12 +113,36 @@ def describe(document: Document) -> str:
     return "Kept where unchanged" if operation.get("composite") else "All of it painted"
 
 
+def _moved(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """The slider that was moved, or how many were, and whether that was refined."""
+    given = [operation.get("values") for operation in (before, after)]
+    old, new = (values if isinstance(values, dict) else {} for values in given)
+    moved = [name for name in {**old, **new} if old.get(name, 0) != new.get(name, 0)]
+    words = "Sliders"
+    if len(moved) == 1:
+        at = new.get(moved[0], 0)
+        shown = f"{at:g}" if type(at) in (int, float) else "moved"
+        words = f"{moved[0].replace('-', ' ').capitalize()[: LONGEST - 20]} {shown[:8]}"
+    elif not any(new.values()):
+        words = "Sliders at 0"
+    elif moved:
+        words = f"{len(moved)} sliders"
+    return f"{words}, refined" if after.get("refine") else words
+
+
+def _named(classes: Any) -> str:
+    """The one or two parts that were painted first, of those that a file names."""
+    classes = classes if isinstance(classes, list) else []
+    names = [FACE_FINE.titles[FACE_FINE.id(k)] for k in classes if k in FACE_FINE.classes]
+    return f"{' and '.join(names[:2])} painted".capitalize() if names else ""
+
+
 def _painted(before: Document, after: Document) -> list[str]:
     """The one or two classes that most of what was changed now has."""
     changed = after.layout[after.layout != before.layout]  # (N,)
     classes, counts = changed.unique(return_counts=True)
     largest = classes[counts.argsort(descending=True)][:2].tolist()
-    return [FACE.titles[k] if k < len(FACE) else "nothing" for k in largest]
+    return [FACE_FINE.titles[k] if k < len(FACE_FINE) else "nothing" for k in largest]
 
 
 def _style(style: Any) -> str:

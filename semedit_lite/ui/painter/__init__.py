@@ -45,11 +45,13 @@ def painter(
     size: int = 256,
     *,
     value: str = "",
+    overlay: str = "Show what lies above the layout",
     **options: Any,  # of gr.HTML: elem_id, visible, ...
 ) -> "gr.HTML":
     """A canvas of size x size pixels for a layout of `labels`; its event `input` follows a stroke.
 
-    Read its value with `decode_value`, set it with `encode_value`.
+    Read its value with `decode_value`, set it with `encode_value`; `overlay` says what the button
+    does that is there while one lies above the layout.
     """
     classes = [
         {"name": title, "colour": colour, "contrast": contrast}
@@ -57,9 +59,8 @@ def painter(
             labels.titles, labels.colours, labels.contrast or [None] * len(labels), strict=True
         )
     ]
-    return component(
-        HERE, SCRIPTS, value, size=size, classes=classes, pairs=labels.pairs, **options
-    )
+    props = {"size": size, "classes": classes, "pairs": labels.pairs, "overlay": overlay}
+    return component(HERE, SCRIPTS, value, **props, **options)
 
 
 def encode_value(
@@ -68,22 +69,34 @@ def encode_value(
     *,
     fresh: bool = False,
     document: str | None = None,
+    over: Tensor | None = None,
+    overlay: Image.Image | None = None,
 ) -> str:
     """What shows `layout` (1, H, W) or (H, W) on the canvas.
 
-    `photo`, stretched over the same square, replaces the one below it. `document` is the name that
-    comes back with every stroke from now on. `fresh` starts with an empty history and no photo or
-    name but these; otherwise a layout that differs from the one on the canvas is a step that can be
-    undone, and one that does not changes nothing.
+    `photo`, stretched over the same square, replaces the one below it, and `overlay`, an RGBA
+    picture, the one that a button lays above it. `document` is the name that comes back with every
+    stroke from now on. `fresh` starts with an empty history and no photo, overlay or name but
+    these; otherwise a layout that differs from the one on the canvas is a step that can be undone,
+    and one that does not changes nothing. With `over`, a layout as `layout`, whatever differs from
+    that on the canvas of the same document stays: it was painted meanwhile.
     """
-    h, w = layout.shape[-2:]
-    ids = layout.reshape(h, w).to(torch.uint8).cpu().numpy()
-    value = {"layout": data_url(Image.fromarray(ids, "L"), "PNG"), "fresh": fresh}
+    value = {"layout": _ids(layout), "fresh": fresh}
+    if over is not None:
+        value["over"] = _ids(over)
     if document is not None:
         value["document"] = document
     if photo is not None:
         value["photo"] = data_url(photo.convert("RGB"), "JPEG")
+    if overlay is not None:
+        value["overlay"] = data_url(overlay, "PNG")
     return json.dumps(value)
+
+
+def _ids(layout: Tensor) -> str:
+    """(1, H, W) or (H, W) as the data URL of a PNG of class ids."""
+    ids = layout.reshape(layout.shape[-2:]).to(torch.uint8).cpu().numpy()
+    return data_url(Image.fromarray(ids, "L"), "PNG")
 
 
 def decode_value(value: str, labels: LabelSet, size: int) -> Tensor:

@@ -53,6 +53,11 @@ parts.size.addEventListener("input", (event) => told(painting.resize(Number(even
 parts.opacity.addEventListener("input", show);
 photo.addEventListener("error", () => { photo.hidden = true; show(); });
 parts["show-all"].addEventListener("click", () => { hidden.clear(); colour(); say("All classes shown"); });
+for (const name of ["title", "ariaLabel"]) parts["show-overlay"][name] = props.overlay;
+parts["show-overlay"].addEventListener("click", () => {
+  overlaid = !overlaid;
+  show();
+});
 parts.contrast.addEventListener("click", () => {
   contrast = !contrast;
   try {

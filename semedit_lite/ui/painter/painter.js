@@ -4,7 +4,7 @@
 const { size, classes, pairs } = props;
 const HOTKEYS = "0123456789qwrtyuopadj"; // of the classes
 const parts = Object.fromEntries([...element.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each]));
-const { root, stage, plane, canvas, ring, photo, palette } = parts;
+const { root, stage, plane, canvas, ring, photo, overlay, palette } = parts;
 const painting = new Painting(size, classes.map(({ name }) => name), pairs), { drawing } = painting;
 
 let cursor = { x: size / 2 + 0.5, y: size / 2 + 0.5 }; // of the keyboard
@@ -24,14 +24,15 @@ async function send() {
   trigger("input");
 }
 
-// A value from Python is JSON {layout, photo, fresh, document}, or the bare layout.
+// A value from Python is JSON {layout, photo, overlay, fresh, document, over}, or the bare layout.
 async function receive(first = false) {
   const mine = ++version;
   const value = props.value || "";
-  let given, received;
+  let given, received, over;
   try {
     given = value.startsWith("{") ? JSON.parse(value) : { layout: value };
     received = given.layout ? await readPng(given.layout, size) : new Uint8Array(size * size);
+    over = given.over && given.document === owner ? await readPng(given.over, size) : null;
   } catch (error) {
     return say("The layout could not be read");
   }
@@ -41,9 +42,16 @@ async function receive(first = false) {
     photo.hidden = !given.photo;
     if (given.photo) photo.src = given.photo;
   }
+  if (given.overlay || fresh) {
+    parts["show-overlay"].hidden = !given.overlay;
+    if (given.overlay) overlay.src = given.overlay;
+  }
   if (fresh || given.document) owner = given.document ?? null;
+  const { pixels } = drawing, painted = over?.some((id, k) => id !== pixels[k]);
+  if (painted) received = received.map((id, k) => (pixels[k] === over[k] ? id : pixels[k]));
   painting.receive(received, fresh);
   show();
+  if (painted) send();
 }
 
 // Ends whatever was done: shows it, says it, sends it.

@@ -8,6 +8,7 @@ const shown = new Uint32Array(picture.data.buffer); // ABGR, one number a pixel
 const colours = new Uint32Array(256).fill(0xffffffff);
 const hidden = new Set(); // classes that are not shown
 let contrast = false; // whether the colours are those that are easier to tell apart
+let overlaid = false; // whether the overlay is wanted
 
 function colour() {
   classes.forEach((each, id) => {
@@ -42,6 +43,8 @@ function show() {
   parts.tools.querySelector(`[value="${tool}"]`).checked = true;
   canvas.dataset.tool = tool;
   choice();
+  overlay.hidden = !overlaid || parts["show-overlay"].hidden;
+  parts["show-overlay"].setAttribute("aria-pressed", overlaid);
   canvas.style.opacity = photo.hidden ? 1 : 1 - parts.opacity.value / 100;
   parts.underlay.classList.toggle("off", photo.hidden);
   parts.opacity.disabled = photo.hidden;
