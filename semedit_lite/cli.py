@@ -69,6 +69,17 @@ def _minutes(text: str) -> float:
     return minutes
 
 
+def _slider(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not name or not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a slider and a number, as smile=1")
+    return name, value
+
+
 def _seed(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) >= SEEDS:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 to 2^63 - 1")
@@ -139,6 +150,28 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--model", default="spade-faces-128", help="name or folder (spade-faces-128)")
     own.add_argument("--seed", type=_seed, help="of a random style (the face's own)")
     shared(own, output="the whole photo: PNG, which keeps every other pixel, or JPEG")
+
+    own = add(commands, "edit", verbs.edit)
+    own.add_argument("source", type=Path, metavar="PHOTO|DIR")
+    move = "how far a slider is moved, as smile=1; as often as there are sliders to move"
+    own.add_argument(
+        "--slider", type=_slider, action="append", required=True, metavar="NAME=X", help=move
+    )
+    own.add_argument("--load", type=Path, action="append", metavar="FILE", help="your own slider")
+    own.add_argument("--refine", type=int, choices=(0, 10, 30), default=0, help="steps (0)")
+    chosen(own)
+    shared(own, output="the whole photo as PNG, or a folder of them")
+
+    own = add(commands, "invert", verbs.invert)
+    own.add_argument("source", type=Path, metavar="PHOTO")
+    own.add_argument("--steps", type=_at_most(1000), default=40, help="after the encoder (40)")
+    own.add_argument("--picture", type=Path, metavar="PNG", help="writes what the code paints")
+    chosen(own)
+    shared(own, output="safetensors with the code, (16, 512)")
+
+    own = add(commands, "sliders", verbs.sliders)
+    own.add_argument("--rederive", metavar="NAME", help="makes one again and says how alike it is")
+    shared(own)
 
     own = add(commands, "identity", verbs.identity)
     own.add_argument("source", type=Path, metavar="A", help="a photo")

@@ -15,6 +15,7 @@ PICTURES = (
 LAYOUTS = (".png",)
 REPAINTED = (64, 1024)  # sides of the layouts with which a photo is painted anew
 SEEDS = 2**63
+SAME_VECTOR = 0.98  # cosine of a slider and what its own edits give again
 
 Work = Callable[[Path, Path], None]  # input file, output file
 
@@ -196,6 +197,76 @@ def identity(arguments: argparse.Namespace) -> None:
         with torch.no_grad():
             embeddings.append(embed(image, points.to(device), face_identity(device)))
     print(json.dumps({"similarity": round(similarity(*embeddings).item(), 4)}))
+
+
+def edit(arguments: argparse.Namespace) -> int:
+    """Photos whose faces have their sliders moved, at full size."""
+    from semedit_lite.editing.sliders import SliderEditor
+    from semedit_lite.images import load_photo
+
+    editor = SliderEditor(arguments.device)
+    own = {path.stem: editor.load(_read(path)) for path in arguments.load or ()}
+    values = dict(arguments.slider)
+    editor.check(values, own)
+
+    def work(source: Path, target: Path) -> None:
+        document = editor.open(source, _chosen(load_photo(source), arguments.face))
+        document = editor.finish(document, values, own, arguments.refine)
+        document.save_picture(target)
+
+    return _each(arguments.source, arguments.output, PICTURES, work)
+
+
+def invert(arguments: argparse.Namespace) -> None:
+    """The code of a face, with which the generator paints it."""
+    import json
+
+    from safetensors.torch import save_file
+
+    from semedit_lite.editing.sliders import SliderEditor
+    from semedit_lite.hub import write_beside
+    from semedit_lite.images import load_photo
+
+    source, output = arguments.source, arguments.output
+    if output.suffix != ".safetensors":
+        raise InputError(f"'{output}' cannot be written; let its name end in .safetensors.")
+    editor = SliderEditor(arguments.device)
+    face = _chosen(load_photo(source), arguments.face)
+    document = editor.open(source, face, steps=arguments.steps)
+    latent, about = document.latent[0].contiguous(), {"generator": editor.space.digest}
+    write_beside(output, lambda path: save_file({"latent": latent}, path, about))
+    found = editor.inversion(document)
+    if arguments.picture is not None:
+        found.picture.save(arguments.picture)
+    print(json.dumps({"distance": round(found.distance, 4), "poor": found.poor}))
+
+
+def sliders(arguments: argparse.Namespace) -> int:
+    """The sliders that there are; or one made again from its own record."""
+    from semedit_lite.editing.latent import LatentSpace
+    from semedit_lite.editing.library import rederive
+    from semedit_lite.editing.sliders import SliderEditor
+
+    editor = SliderEditor(arguments.device, LatentSpace(arguments.device))
+    if arguments.rederive is None:
+        for name, vector in editor.vectors.items():
+            low, high = vector.range
+            print(f"{name:14}{low:5g} to {high:<4g}{', '.join(vector.classes)}")
+        return 0
+    name = arguments.rederive
+    editor.check({name: 1.0})
+    vector = editor.vectors[name]
+    again = rederive(editor.space, vector)
+    cosine = (vector.delta * again.delta).sum() / vector.delta.norm() / again.delta.norm()
+    print(f"{name}: {len(vector.edits)} edits, cosine {cosine:.4f}")
+    return 0 if cosine >= SAME_VECTOR else complain(f"'{name}' is not what its edits give here.")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise InputError(f"There is no file '{path}'.") from None
 
 
 def data_faces(arguments: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +24,6 @@ from semedit_lite.faces.identity import face_identity, framed
 from semedit_lite.images import to_pil
 from semedit_lite.labels import FACE_FINE, IGNORE
 from semedit_lite.models.editgan import (
-    WEIGHTS,
     SegmentationBranch,
     edit_loss,
     js_uncertainty,
@@ -42,6 +42,9 @@ GROW = 5  # pixels at 256, by which a region is grown (EditGAN, section 3.2)
 GROUND = tuple(FACE_FINE.id(name) for name in ("background", "skin", "hair", "neck", "cloth"))
 RATE, STEPS = 0.02, 30  # of an edit, as in the official tool
 FLAT, WAIT = 0.003, 10  # an edit ends when so many steps bring less than this share
+# A tenth of the official tool's weights on what stays: our distances are smaller outside, and with
+# the tool's the part map is reached late or not at all within STEPS.
+WEIGHTS = MappingProxyType({"perceptual": 15.0, "l2": 7.5, "cross_entropy": 1.0, "identity": 1.0})
 EMBED_RATE, EMBED_STEPS = 0.05, 40
 POOR = 0.25  # distance to the photo from which an inversion is called poor
 

@@ -70,6 +70,17 @@ class SliderEditor:
         """A slider from its file; InputError where it is none or not for this generator."""
         return EditingVector.from_bytes(data, self.space.digest)
 
+    def check(self, values: Values, own: Vectors | None = None) -> dict[str, EditingVector]:
+        """All vectors by their names; InputError where a slider is unknown or stands nowhere."""
+        vectors = {**self.vectors, **(own or {})}
+        for name, value in values.items():
+            if name not in vectors:
+                known = ", ".join(vectors) or "none"
+                raise InputError(f"There is no slider '{name}'; there are {known}.")
+            if not abs(value) <= LIMIT:
+                raise InputError(f"The slider '{name}' stands from -{LIMIT:g} to {LIMIT:g}.")
+        return vectors
+
     # Opening ----------------------------------------------------------------------------------
 
     @torch.no_grad()
@@ -241,18 +252,12 @@ class SliderEditor:
 
     def _moved(self, at: Document, values: Values, own: Vectors | None) -> tuple[Tensor, list[int]]:
         """W+ (1, 16, 512) with the sliders at `values`, and the classes that this changes."""
-        vectors = {**self.vectors, **(own or {})}
         stand = at.operation.get("values", {})
+        moves = {name: values.get(name, 0.0) - stand.get(name, 0.0) for name in {**stand, **values}}
+        moves = {name: move for name, move in moves.items() if move}
+        vectors = self.check({name: values.get(name, 0.0) for name in moves}, own)
         rows, classes = at.latent.clone(), set()
-        for name in {**stand, **values}:
-            move = values.get(name, 0.0) - stand.get(name, 0.0)
-            if not move:
-                continue
-            if name not in vectors:
-                known = ", ".join(vectors) or "none"
-                raise InputError(f"There is no slider '{name}'; there are {known}.")
-            if not abs(values.get(name, 0.0)) <= LIMIT:
-                raise InputError(f"The slider '{name}' stands from -{LIMIT:g} to {LIMIT:g}.")
+        for name, move in moves.items():
             rows += move * vectors[name].delta
             classes.update(vectors[name].ids)
         return rows.to(self.device), sorted(classes)
