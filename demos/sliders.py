@@ -38,7 +38,8 @@ from semedit_lite.ui.sliders import (
 from semedit_lite.ui.tab import Tab, result_of, served
 
 if TYPE_CHECKING:
-    from semedit_lite.editing.latent import EditingVector, SliderEditor
+    from semedit_lite.editing.sliders import SliderEditor
+    from semedit_lite.editing.vectors import EditingVector
 
 SIZE = 256  # of the part map, and of the pictures that follow a slider
 STEPS = (30, 100)  # of an edit by part map
@@ -75,7 +76,7 @@ Edit = Callable[[Callable[..., None], Callable[[], bool]], Document]
 @cache
 def editor() -> "SliderEditor":
     """The networks, loaded when first needed."""
-    from semedit_lite.editing.latent import SliderEditor
+    from semedit_lite.editing.sliders import SliderEditor
 
     return SliderEditor()
 

@@ -1,6 +1,6 @@
 """An editor with sliders whose faces are a few ellipses: fast, exact, and held up as a test asks.
 
-It stands in for `editing.latent.SliderEditor` where a test is about the page.
+It stands in for `editing.sliders.SliderEditor` where a test is about the page.
 """
 
 import json
