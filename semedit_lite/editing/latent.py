@@ -6,6 +6,7 @@ tool keeps the last iterate as its best, and a region once brushed for ever: her
 and each edit has its own region.
 """
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ GROW = 5  # pixels at 256, by which a region is grown (EditGAN, section 3.2)
 # Of these only what was repainted is the region, of other parts all.
 GROUND = tuple(FACE_FINE.id(name) for name in ("background", "skin", "hair", "neck", "cloth"))
 RATE, STEPS = 0.02, 30  # of an edit, as in the official tool
+EDITING = 2  # members of the branch that say in which direction an edit goes
 FLAT, WAIT = 0.003, 10  # an edit ends when so many steps bring less than this share
 # A tenth of the official tool's weights on what stays: our distances are smaller outside, and with
 # the tool's the part map is reached late or not at all within STEPS.
@@ -164,6 +166,13 @@ class LatentSpace:
         return SegmentationBranch.from_pretrained(self._branch, self.device).requires_grad_(False)
 
     @cached_property
+    def editing_branch(self) -> SegmentationBranch:
+        """The branch with two of its members, which is enough for a gradient."""
+        branch = copy.copy(self.branch)
+        branch._modules = {**branch._modules, "members": self.branch.members[:EDITING]}
+        return branch
+
+    @cached_property
     def encoder(self) -> FaceEncoder:
         return FaceEncoder.from_pretrained(self._encoder, self.device)
 
@@ -197,13 +206,13 @@ class LatentSpace:
         nearness to the encoder's guess, and here also the same person."""
         photo = photo.to(self.device)
         guess = encode(self.encoder, self.generator, photo)[0]
-        person = self.person(photo)
+        person, distance = self.person(photo), self.distance.against(photo)
 
         def loss_of(rows: Tensor) -> tuple[Tensor, Tensor]:
             image = self.generator.synthesis(rows, SIDE)
             alike = F.cosine_similarity(self.person(image), person).mean()
             near = (rows - guess).pow(2).mean()
-            loss = 10 * self.distance(image, photo).mean() + F.mse_loss(image, photo)
+            loss = 10 * distance(image).mean() + F.mse_loss(image, photo)
             return loss + 1 - alike + near, image
 
         start = guess if start is None else start
@@ -230,6 +239,7 @@ class LatentSpace:
         with torch.no_grad():
             goal = self.generator.synthesis(rows, SIDE)
             person = self.person(goal)
+        distance = self.distance.against(goal)
 
         def loss_of(moved: Tensor) -> tuple[Tensor, Tensor]:
             maps = self.generator.levels(moved, blocks_for(SIDE))
@@ -237,10 +247,10 @@ class LatentSpace:
             total, _ = edit_loss(
                 image,
                 goal,
-                self.branch(maps),
+                self.editing_branch(maps),
                 layout,
                 inside,
-                self.distance,
+                lambda image, _: distance(image),
                 lambda image, _: 1 - F.cosine_similarity(self.person(image), person),
                 weights,
             )

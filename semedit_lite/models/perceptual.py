@@ -6,6 +6,8 @@ the face parser has trained further, and were fitted so that the distance follow
 (`scripts/fit_distance.py`). Its values are ours and not to be compared with published ones.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -45,12 +47,27 @@ class PerceptualDistance(nn.Module, Pretrained):
                 f"Only pictures (B, 3, H, W) of one size, sides from {SMALLEST} up, compare, "
                 f"not {tuple(a.shape)} and {tuple(b.shape)}."
             )
-        found = []
-        for level in self.levels(torch.cat([a, b])):
-            # 1e-10 under the root: an empty place has a finite gradient too
-            one, two = (level * (level.pow(2).sum(1, keepdim=True) + 1e-10).rsqrt()).chunk(2)
-            found.append((one - two).pow(2).mean((2, 3)))
-        return found
+        return self._squares(self.directions(a), self.directions(b))
+
+    def against(self, goal: Tensor) -> Callable[[Tensor], Tensor]:
+        """The distances (B,) of pictures (B, 3, H, W) to `goal`, which is looked at only once."""
+        with torch.no_grad():
+            there = self.directions(goal)
+
+        def distance(image: Tensor) -> Tensor:
+            squares = self._squares(self.directions(image), there)
+            return sum(x @ weight for x, weight in zip(squares, self.weights, strict=True))
+
+        return distance
+
+    def directions(self, image: Tensor) -> list[Tensor]:
+        """The maps of `levels`, each place brought to length 1."""
+        # 1e-10 under the root: an empty place has a finite gradient too
+        return [x * (x.pow(2).sum(1, keepdim=True) + 1e-10).rsqrt() for x in self.levels(image)]
+
+    @staticmethod
+    def _squares(one: list[Tensor], two: list[Tensor]) -> list[Tensor]:
+        return [(x - y).pow(2).mean((2, 3)) for x, y in zip(one, two, strict=True)]
 
     def levels(self, image: Tensor) -> list[Tensor]:
         """The encoder's maps that are compared: at 1/2, 1/4, 1/8 and four at 1/16 of the size."""
