@@ -12,18 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semedit_lite.data.labelled import labelled
 from semedit_lite.editing.latent import FREE, STEPS, TRUNCATION, LatentSpace, where
 from semedit_lite.editing.parts import copy_part
-from semedit_lite.editing.vectors import Edit, EditingVector
+from semedit_lite.editing.vectors import SIDE, Edit, EditingVector
 from semedit_lite.errors import InputError
-from semedit_lite.labels import FACE_FINE
+from semedit_lite.images import resize_layout
+from semedit_lite.labels import FACE_FINE, IGNORE
 
 Draw = Callable[[LatentSpace, Tensor], Tensor]  # the part map (1, 256, 256) of a face -> the wanted
 MOUTH, BROWS = FACE_FINE.groups["mouth"], FACE_FINE.groups["brows"]
 EYES = tuple(FACE_FINE.id(name) for name in ("l_eye", "r_eye"))
-SKIN, NOSE, GLASSES, HAIR, HAT, IRIS, BEARD, BACKGROUND = (
-    FACE_FINE.id(name)
-    for name in ("skin", "nose", "eye_g", "hair", "hat", "iris", "beard", "background")
+SKIN, NOSE, GLASSES, HAIR, HAT, IRIS, BEARD = (
+    FACE_FINE.id(name) for name in ("skin", "nose", "eye_g", "hair", "hat", "iris", "beard")
 )
 
 
@@ -45,15 +46,26 @@ def face(space: LatentSpace, seed: int) -> Tensor:
     return space.generator.latents([seed], TRUNCATION)
 
 
-def lent(seed: int, classes: tuple[int, ...], anchor: tuple[int, ...] | None = None) -> Draw:
-    """The parts of another face, moved so that the middle of `anchor` is where it was."""
+def lent(
+    seed: int,
+    classes: tuple[int, ...],
+    anchor: tuple[int, ...] | None = None,
+    on: tuple[int, ...] | None = None,
+) -> Draw:
+    """The parts of a labelled face, moved so that the middle of `anchor` is where it was; laid on
+    the parts `on` alone."""
 
     def draw(space: LatentSpace, layout: Tensor) -> Tensor:
-        donor = space.parts(face(space, seed))[0]
+        donor = resize_layout(labelled([seed]), SIDE)  # (1, 256, 256)
         if anchor is not None:
             shift = middle(layout, anchor) - middle(donor, anchor)
-            donor = shifted(donor, shift)
-        return copy_part(layout, donor, classes)
+            donor = stretched(donor, torch.zeros(2), (1.0, 1.0), tuple(shift.tolist()))
+        drawn = copy_part(layout, donor, classes)
+        return (
+            drawn
+            if on is None
+            else torch.where(torch.isin(layout, torch.tensor(on)), drawn, layout)
+        )
 
     return draw
 
@@ -68,7 +80,7 @@ def shaped(
     shares of the side, across and down."""
 
     def draw(space: LatentSpace, layout: Tensor) -> Tensor:
-        donor = layout.clone()
+        donor = torch.where(torch.isin(layout, torch.tensor(classes)), IGNORE, layout)
         for group in [classes] if together else [(k,) for k in classes]:
             if not torch.isin(layout, torch.tensor(group)).any():
                 continue
@@ -145,10 +157,6 @@ def stretched(
     return F.grid_sample(layout[:, None].float(), grid, "nearest", "border", False)[:, 0].long()
 
 
-def shifted(layout: Tensor, move: Tensor) -> Tensor:
-    return stretched(layout, torch.zeros(2), (1.0, 1.0), tuple(move.tolist()))
-
-
 def derive(space: LatentSpace, slider: Slider, report: Callable[[str], None] = print):
     """The vector of a slider: the mean of its edits."""
     edits, moves = [], []
@@ -205,20 +213,22 @@ def rederive(space: LatentSpace, vector: EditingVector) -> EditingVector:
     )  # fmt: skip
 
 
-ADULTS = (5, 6, 405)
+NEUTRAL = (5, 25, 36)  # of 60 that were looked at: adults without a smile, glasses or a beard
 LIBRARY = {
-    "smile": Slider("Smile", lent(1303, MOUTH, MOUTH), MOUTH, (4, 6, 405)),
-    "mouth-open": Slider("Mouth open", lent(396, MOUTH, MOUTH), MOUTH, (4, 6, 405)),
-    "lips-full": Slider("Full lips", shaped(MOUTH, (1.0, 1.5), together=True), MOUTH, (5, 6, 405)),
-    "eyes-wide": Slider("Eyes wide", shaped(EYES, (1.1, 1.7)), (*EYES, IRIS), ADULTS),
-    "gaze": Slider("Gaze", gaze(0.02), (*EYES, IRIS), ADULTS),
-    "brows-up": Slider("Brows up", shaped(BROWS, move=(0.0, -0.03)), BROWS, ADULTS),
-    "glasses": Slider("Glasses", lent(685, (GLASSES,), EYES), (GLASSES,), ADULTS, (-1.0, 2.0)),
-    "hair-long": Slider("Hair longer", lent(1002, (HAIR,)), (HAIR,), (1303, 6, 1178)),
-    "hair-volume": Slider("Hair volume", lent(1103, (HAIR,)), (HAIR,), (1303, 6, 5)),
-    "fringe": Slider("Fringe", lent(293, (HAIR,)), (HAIR,), (5, 1002, 1303)),
-    "nose": Slider("Nose", shaped((NOSE,), (1.35, 1.0)), (NOSE,), ADULTS),
-    "jaw": Slider("Jaw", jaw(1.2), (SKIN,), ADULTS),
-    "beard": Slider("Beard", lent(197, (BEARD,), MOUTH), (BEARD,), (6, 1, 1303), (-1.0, 2.0)),
-    "hat": Slider("Hat", lent(744, (HAT,)), (HAT, HAIR), ADULTS, (0.0, 2.0)),
+    "smile": Slider("Smile", lent(302, MOUTH, MOUTH), MOUTH, NEUTRAL),
+    "mouth-open": Slider("Mouth open", lent(865, MOUTH, MOUTH), MOUTH, NEUTRAL),
+    "lips-full": Slider("Full lips", shaped(MOUTH, (1.0, 1.5), together=True), MOUTH, NEUTRAL),
+    "eyes-wide": Slider("Eyes wide", shaped(EYES, (1.1, 1.7)), (*EYES, IRIS), NEUTRAL),
+    "gaze": Slider("Gaze", gaze(0.02), (*EYES, IRIS), NEUTRAL),
+    "brows-up": Slider("Brows up", shaped(BROWS, move=(0.0, -0.03)), BROWS, NEUTRAL),
+    "glasses": Slider("Glasses", lent(12, (GLASSES,), EYES), (GLASSES,), NEUTRAL, (-1.0, 2.0)),
+    "beard": Slider(
+        "Beard", lent(402, (BEARD,), MOUTH, (SKIN,)), (BEARD,), (25, 36, 31), (-1.0, 2.0)
+    ),
+    "hair-long": Slider("Hair longer", lent(302, (HAIR,)), (HAIR,), (25, 36, 0)),
+    "hair-volume": Slider("Hair volume", lent(865, (HAIR,)), (HAIR,), NEUTRAL),
+    "fringe": Slider("Fringe", lent(656, (HAIR,)), (HAIR,), (0, 25, 36)),
+    "nose": Slider("Nose", shaped((NOSE,), (1.35, 1.0)), (NOSE,), NEUTRAL),
+    "jaw": Slider("Jaw", jaw(1.2), (SKIN,), NEUTRAL),
+    "hat": Slider("Hat", lent(645, (HAT,)), (HAT,), (5, 42, 29), (0.0, 2.0)),
 }
