@@ -24,7 +24,7 @@ from semedit_lite.ui.app import sentences
 from semedit_lite.ui.page import BUTTON, NOW, PICTURE, PRIVATE, QUIET, Page, inline, strip
 from semedit_lite.ui.painter import decode_value, document_of, encode_value
 from semedit_lite.ui.session import ClosedError, Session, Work
-from semedit_lite.ui.tab import Tab, number, result_of, served, whole
+from semedit_lite.ui.tab import Tab, number, served, whole
 
 SIZE = 256
 STYLE_SEEDS = 10_000
@@ -187,7 +187,7 @@ def laid(layout: Tensor, canvas: str | None, *settings):
     """A layout as one step on the canvas, and its picture."""
     value = encode_value(layout)
     step, session = edited(decode_value(value, FACE, SIZE), canvas, *settings)
-    return value, *result_of(step), session
+    return value, *tab.result_of(step), session
 
 
 def reference(photo, canvas, style_seed, blend, model, session):
@@ -219,7 +219,7 @@ def paint(canvas, style, style_seed, blend, model, session):
     mine, canvas = desk.peek(begun), document_of(canvas)
     if canvas not in (None, begun.canvas) or (mine and begun.canvas in mine.left):
         return gr.skip(), gr.skip(), session  # the visitor has: the step is kept, and not shown
-    return *result_of(step), session
+    return *tab.result_of(step), session
 
 
 def picture(canvas, style, style_seed, blend, model, session):

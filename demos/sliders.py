@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+import torch
 from PIL import Image
 from torch import Tensor
 
-from semedit_lite.editing.compositing import changed
 from semedit_lite.editing.document import Document
 from semedit_lite.errors import InputError
 from semedit_lite.images import resize_layout, save_picture
@@ -35,7 +35,7 @@ from semedit_lite.ui.sliders import (
     sliders,
     wanted_slider,
 )
-from semedit_lite.ui.tab import Tab, result_of, served
+from semedit_lite.ui.tab import Tab, served
 
 if TYPE_CHECKING:
     from semedit_lite.editing.sliders import SliderEditor
@@ -112,6 +112,9 @@ class SliderTab(Tab):
 
     def on_canvas(self, step, session, *, fresh):
         return on_canvas(step, session)
+
+    def seen(self, step):
+        return looked_at(step.picture)
 
     def beside(self, step, session):
         """Sliders, what the generator made of a photo, the way to another."""
@@ -227,13 +230,14 @@ def slide(sliders, session):
             return gr.skip(), gr.skip()
         raise InputError(BUSY)
     if values == values_of(at):
-        return served(at), only(begun, session)
+        return tab.seen(at), only(begun, session)
     shown = editor().slide(at, values, own=mine.vectors, size=SIZE)
     return looked_at(shown), only(begun, session)
 
 
 def finish(sliders, session):
-    """A face with its sliders moved, at full size, as a step: part map, picture, scorecard.
+    """A face with its sliders moved, at full size, as a step: part map, picture to look at,
+    scorecard. /sliders_picture then gives it as a file.
 
     `sliders` is as for /sliders_slide.
     """
@@ -242,7 +246,7 @@ def finish(sliders, session):
     if jobs.on(begun.canvas) is not None:
         raise InputError(BUSY)
     if values == values_of(at):
-        return gr.skip(), *result_of(at), only(begun, session)
+        return gr.skip(), *tab.result_of(at), only(begun, session)
     step = editor().finish(at, values, own=mine.vectors)
     return *landed(step, parts_of(at), begun), only(begun, session)
 
@@ -280,12 +284,11 @@ def apply(canvas, steps, session):
         raise InputError(f"An edit takes {low} to {high} steps.")
     mine, begun = desk.work(session)
     at = mine.at(document_of(canvas) or begun.canvas)
-    brush = changed(parts_of(at), painted)
-    if not brush.any():
+    if torch.equal(painted, parts_of(at)):
         raise InputError("The part map is as it was; paint what shall change, then apply it.")
 
     def edit(on_step, stop):
-        return editor().repaint(at, painted, brush, steps=int(steps), on_step=on_step, stop=stop)
+        return editor().repaint(at, painted, steps=int(steps), on_step=on_step, stop=stop)
 
     yield from worked_out(edit, painted, None, int(steps), session, begun)
 
@@ -346,7 +349,7 @@ def landed(step: Document, over: Tensor, session: Session):
         return GONE
     if not mine.shows(session.canvas):
         return GONE  # the step is kept
-    return on_canvas(step, session, over), *result_of(step)
+    return on_canvas(step, session, over), *tab.result_of(step)
 
 
 def stop(session):
@@ -364,7 +367,7 @@ def as_it_is(session):
     at = tab.face(session.seed) if mine is None else mine.at(session.canvas)
     if jobs.on(session.canvas) is not None:
         return gr.skip(), encode_sliders(at=values_of(at)), gr.skip()
-    return served(at), encode_sliders(at=values_of(at), busy=""), NONE
+    return tab.seen(at), encode_sliders(at=values_of(at), busy=""), NONE
 
 
 def discard(session):

@@ -31,6 +31,7 @@ from semedit_lite.errors import InputError
 ROOT = Path(__file__).resolve().parent.parent
 SPACES, DEMOS = ROOT / "hf_space", ROOT / "demos"
 TERMS = ("LICENSE", "NOTICE", "WEIGHTS.md")
+SHOWN = (".jpg", ".png")
 PAGE = (".css", ".html", ".js")  # what modules serve to browsers lies beside them
 
 
@@ -74,6 +75,13 @@ def needed(demo: Path) -> set[Path]:
     return found
 
 
+def pictures(demo: Path) -> set[Path]:
+    """The pictures in the folders beside a script that it names."""
+    text = demo.read_text(encoding="utf-8")
+    folders = (path for path in demo.parent.iterdir() if path.is_dir() and f'"{path.name}"' in text)
+    return {file for folder in folders for file in folder.iterdir() if file.suffix in SHOWN}
+
+
 def models(card: SpaceCard) -> list[str]:
     """The names of a Space's weights."""
     return [model.removeprefix(f"{OWNER}/") for model in card.data.models]
@@ -114,10 +122,10 @@ def build(name: str, folder: Path) -> None:
             file
             for model in models(SpaceCard(own["README.md"]))
             for file in (hub.BUNDLED / model).glob("*")
-            if file.name in (*hub.FILES, "README.md")
+            if file.name in (*hub.FILES, "README.md") or file.suffix == ".safetensors"
         ),
     }
-    demo = {DEMOS / f"{name}.py", *DEMOS.glob("*/*.png")}
+    demo = {DEMOS / f"{name}.py", *pictures(DEMOS / f"{name}.py")}
     files = {path.relative_to(ROOT): path for path in package | {ROOT / term for term in TERMS}}
     files |= {path.relative_to(DEMOS): path for path in demo}
     for target, source in files.items():

@@ -167,12 +167,13 @@ class StandIn:
         record = {"tool": "sliders", "values": values, "refine": refine}
         return self._edited(document, latent, record, [])
 
-    def repaint(self, document, parts, brush, *, steps, on_step, stop):
-        classes = [FACE_FINE.classes[k] for k in parts[brush].unique()]
+    def repaint(self, document, parts, *, steps, on_step, stop):
+        painted = parts[changed(document.layout, parts)]
+        classes = [FACE_FINE.classes[k] for k in painted.unique()]
         latent = document.latent.clone()
         latent[0, 0, BROWS] += 1
         latent = document.latent.lerp(latent, self._steps(steps, document, latent, on_step, stop))
-        record = {"tool": "parts", "classes": classes, "steps": steps}
+        record = {"tool": "repaint parts", "classes": classes, "steps": steps}
         return self._edited(
             document, latent, record | {"values": document.operation.get("values", {})}, classes
         )
@@ -182,7 +183,7 @@ class StandIn:
         return edge.float() * 0.5
 
     def vector_of(self, document, title):
-        if document.operation["tool"] != "parts":
+        if document.operation["tool"] != "repaint parts":
             raise InputError("This step was not made by painting parts; apply a part map first.")
         return Vector(title, document.latent - document.parent.latent, ("skin",))
 

@@ -70,8 +70,8 @@ def untouched(value) -> bool:
 
 
 def face(demo, seed=SEED):
-    """A generated face, (256, 256, 3)."""
-    return np.asarray(demo.tab.face(seed).picture).astype(int)
+    """A generated face as it is shown, (256, 256, 3)."""
+    return pixels(demo.tab.seen(demo.tab.face(seed)))
 
 
 def layout_of(canvas) -> np.ndarray:
@@ -405,8 +405,14 @@ def test_a_slider_that_comes_with_the_tab_may_be_saved(client, tmp_path):
     assert [slider["name"] for slider in groups[-1]["sliders"]] == ["smile-2"]
 
 
-def test_sliders_stand_in_groups(address, standin):
-    *_, sliders, _, _, _ = private(joined(address), "sliders_start", "")
+def test_a_tab_that_is_seen_again_stays_as_it_is(client):
+    ask(client, "finish", at(smile=1))
+    assert all(map(untouched, private(client, "sliders_start", None)[:-1]))
+    assert names_of(client) == [f"Face {SEED}", "Smile 1"]
+
+
+def test_sliders_stand_in_groups(client):
+    *_, sliders, _, _, _ = private(client, "sliders_start", "")
     groups = json.loads(sliders)["groups"]
     found = {group["title"]: [slider["name"] for slider in group["sliders"]] for group in groups}
     assert found == {

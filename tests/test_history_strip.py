@@ -55,7 +55,7 @@ def test_a_step_of_the_sliders_is_named_by_what_moved():
 
     smile = slid(FACE_24, smile=1.25)
     both = slid(smile, smile=1.0, **{"brows-up": -0.5})
-    parts = {"tool": "parts", "classes": ["l_brow", "iris", "nose"]}
+    parts = {"tool": "repaint parts", "classes": ["l_brow", "iris", "nose"]}
     for document, words in (
         (smile, "Smile 1.25"),
         (both, "2 sliders"),
@@ -84,7 +84,7 @@ JSON = st.recursive(
     JSON,
     JSON | st.dictionaries(st.text(max_size=50), JSON | st.floats()),
     JSON,
-    st.sampled_from(["paint", "generate", "sliders", "parts"]) | JSON,
+    st.sampled_from(["paint", "generate", "sliders", "repaint parts"]) | JSON,
     st.booleans(),
 )
 def test_whatever_a_file_says_a_step_has_a_short_name(style, seed, model, tool, first):

@@ -86,9 +86,10 @@ def space(python, built, tmp_path_factory, request):
         yield address
 
 
-def test_the_tracked_files_are_as_the_script_makes_them(maker):
-    assert maker.stale("paint") == []
-    front = maker.SpaceCard.load(ROOT / "hf_space" / "paint" / "README.md").data
+@pytest.mark.parametrize("name", ["paint", "sliders"])
+def test_the_tracked_files_are_as_the_script_makes_them(maker, name):
+    assert maker.stale(name) == []
+    front = maker.SpaceCard.load(ROOT / "hf_space" / name / "README.md").data
     assert (front.sdk, front.app_file, front.sdk_version) == ("gradio", "app.py", "6.31.0")
     assert len(front.short_description) <= 60  # the Hub refuses longer ones
     assert front.python_version == "3.11"
@@ -122,6 +123,23 @@ def test_it_holds_what_it_needs_and_no_more(built):
     without = ("training", "evaluation", "data", "cli.py", "bench.py", "notebook.py", "losses.py")
     assert not names & {f"semedit_lite/{name}" for name in without}
     assert sum(path.stat().st_size for path in built.rglob("*")) < 50e6
+
+
+def test_that_of_the_sliders_holds_what_it_needs_and_no_more(maker, tmp_path):
+    maker.build("sliders", tmp_path)
+    names = {str(path.relative_to(tmp_path).as_posix()) for path in tmp_path.rglob("*")}
+    assert names >= {
+        *("README.md", "app.py", "requirements.txt", "LICENSE", "WEIGHTS.md", "sliders.py"),
+        *("faces/0000024.jpg", "semedit_lite/ui/sliders/sliders.js"),
+        *("semedit_lite/editing/latent.py", "semedit_lite/ui/progress/progress.css"),
+    }
+    wanted = maker.models(maker.SpaceCard.load(ROOT / "hf_space" / "sliders" / "README.md"))
+    for folder in (hub.BUNDLED / name for name in wanted):
+        files = {file.name for file in folder.glob("*.safetensors")}
+        assert {f"semedit_lite/weights/{folder.name}/{file}" for file in files} <= names
+    assert not any(name.startswith(("layouts", "semedit_lite/training")) for name in names)
+    assert "semedit_lite/editing/paint.py" not in names
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*")) < 80e6
 
 
 def test_the_environment_does_not_know_the_checkout(python, built):

@@ -129,6 +129,7 @@ class Page:
         restored = [*settings, seed]
         self.at_step = [self.canvas, self.result, self.scores, *beside, *asked]
         reading = {"show_progress": "full", **app.LONG} if tab.slow else {}
+        waiting = {"show_progress": "minimal", "show_progress_on": self.result} if tab.slow else {}
         self.step(
             arrive,
             tab.start,
@@ -136,7 +137,7 @@ class Page:
             [*restored, again, *shown],
             js=remembered(self._storage),
             queue=False,
-            **NOW,
+            **NOW | waiting,
         )
         self.open(seed.submit, tab.generate, [seed, *asked], shown)
         self.open(self.new.click, tab.random_face, asked, [*shown, seed])

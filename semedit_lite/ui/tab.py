@@ -21,7 +21,7 @@ from semedit_lite.errors import InputError
 from semedit_lite.faces.align import NO_FACE, NoFaceError
 from semedit_lite.faces.detect import Face, find_faces
 from semedit_lite.faces.frames import Frame
-from semedit_lite.labels import FACE, IGNORE, LabelSet
+from semedit_lite.labels import FACE, LabelSet
 from semedit_lite.photo import Photo, read_photo
 from semedit_lite.ui import app
 from semedit_lite.ui.chooser import decode as decode_choice
@@ -51,11 +51,6 @@ def number(seed: Any, limit: int = 2**31) -> int | None:
 def served(document: Document, *, whole: bool = False) -> str:
     """A PNG of a document, with its provenance, that the page may fetch."""
     return app.saved("picture.png", lambda path: document.save_picture(path, whole=whole))
-
-
-def result_of(step: Document):
-    """Result, scorecard."""
-    return served(step), step.scores or UNTOUCHED
 
 
 class Faces:
@@ -88,7 +83,7 @@ class Tab(ABC):
     size = 256  # ... and their side
     settings: tuple[str, ...] = ()
     examples: Sequence[Path] = ()  # pictures of generated faces; their names are the seeds
-    slow = False  # whether a photo takes seconds to open: it then has a queue of its own, and a bar
+    slow = False  # whether to open a photo takes seconds: it then has a queue of its own, and a bar
     more = 0  # components that show something of a step, beyond canvas, before, result and scores
     kept: type[Work] = Work  # what the server remembers of a visitor
 
@@ -120,6 +115,10 @@ class Tab(ABC):
         photo = step.opened.picture if fresh else None
         return encode_value(step.layout, photo, fresh=fresh, document=session.canvas)
 
+    def seen(self, step: Document) -> str:
+        """The file in which a page shows the picture of a step."""
+        return served(step)
+
     def beside(self, step: Document, session: Session) -> tuple:
         """What else a page shows of a step: as many values as `more`."""
         return ()
@@ -130,7 +129,7 @@ class Tab(ABC):
             raise InputError(
                 f"This work is not {self.size} pixels wide and high; choose one saved here."
             )
-        if any((step.layout == IGNORE).any() for step in history.steps):
+        if any(step.layout.max() >= len(self.labels) for step in history.steps):
             raise InputError(
                 "This work has pixels without a class; choose one that was saved here."
             )
@@ -139,10 +138,10 @@ class Tab(ABC):
 
     def start(self, key, session):
         """The work that this tab had before it was reloaded, or the first face, unchanged; no
-        network has to look at either, so nobody queues for it. Nothing where it is open already."""
-        everything = len(self.settings) + 2 + 4 + self.more
-        if session.canvas is not None:
-            return *[gr.skip()] * everything, session
+        network has to look at either, so nobody queues for it. Nothing where it was only left and
+        seen again: `key` is None then."""
+        if key is None:
+            return [gr.skip()] * (len(self.settings) + 2 + 4 + self.more + 1)
         try:
             work, session = self.desk.resume(str(key))
             again = gr.Button(visible=work.uploaded is not None)
@@ -231,8 +230,12 @@ class Tab(ABC):
         """Canvas value, face, result, scorecard, what is beside, session."""
         opened, current = history.opened, history.current
         value = self.on_canvas(current, session, fresh=True)
-        shown = served(opened), *result_of(current), *self.beside(current, session)
+        shown = self.seen(opened), *self.result_of(current), *self.beside(current, session)
         return value, *shown, session
+
+    def result_of(self, step: Document):
+        """Result, scorecard."""
+        return self.seen(step), step.scores or UNTOUCHED
 
     def _restored(self, history: History):
         """The settings as they were at the current step, and the face's number, if it has one."""
@@ -257,7 +260,7 @@ class Tab(ABC):
         """Canvas value, result, scorecard, what is beside, settings, session."""
         value = self.on_canvas(step, session, fresh=False)
         beside = *self.beside(step, session), *self.settings_of(step)
-        return value, *result_of(step), *beside, session
+        return value, *self.result_of(step), *beside, session
 
     def layout(self, canvas):
         """The layout as a file: a PNG with a palette, whose pixel values are class ids."""

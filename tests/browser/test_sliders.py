@@ -300,16 +300,50 @@ def test_where_the_part_map_is_unsure_is_shown(view):
     show = view.button("Show where the part map is unsure")
     show.click()
     overlay.wait_for()
-    first = overlay.get_attribute("src")
+    first = overlay.get_attribute("style")
     assert show.get_attribute("aria-pressed") == "true"
     view.drag("Brows up", 0.9)
     view.settles("Face 24", f"Brows up {value(view, 'Brows up'):g}")
     view.page.wait_for_timeout(500)
     assert overlay.is_visible()  # it stays on, and follows
-    assert overlay.get_attribute("src") != first
+    assert overlay.get_attribute("style") != first
     view.stroke((100, 30), (150, 30))  # it is in nobody's way
     show.click()
     overlay.wait_for(state="hidden")
+
+
+def test_it_is_a_tab_of_the_studio_that_one_leaves_and_comes_back_to(page, standin, studio):
+    import studio as demo
+
+    from semedit_lite.ui import app
+
+    both = demo.build()
+    _, url, _ = app.launch(both, None, prevent_thread_lock=True, quiet=True)
+    try:
+        page.goto(url)
+        page.locator("#result img").wait_for()
+        view = Sliders(page, standin)
+        page.get_by_role("tab", name="Sliders").click()
+        page.locator("#sliders-result img").wait_for()
+        view.settles("Face 24")
+        view.drag("Smile", 0.9)
+        at = value(view, "Smile")
+        view.settles("Face 24", f"Smile {at:g}")
+        smile = view.picture("result")
+        page.get_by_role("tab", name="Paint").click()
+        paint = Studio(page)
+        paint.choose("hat")
+        paint.changed(lambda: paint.stroke((90, 40), (170, 40)))
+        page.get_by_role("tab", name="Sliders").click()
+        page.locator("#sliders-result img").wait_for()
+        page.wait_for_timeout(1500)
+        view.settles("Face 24", f"Smile {at:g}")
+        assert value(view, "Smile") == at
+        assert np.array_equal(view.picture("result"), smile)
+        view.drag("Brows up", 0.9)
+        view.settles("Face 24", f"Smile {at:g}", f"Brows up {value(view, 'Brows up'):g}")
+    finally:
+        both.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -35,9 +35,12 @@ def history_strip(storage: str, **options: Any) -> "gr.HTML":
 
 def remembered(storage: str) -> str:
     """What an event runs on the page to give Python, as its first input, the key of the work that
-    this tab had, or nothing."""
+    this tab had, or nothing; null where it has been asked for already since the page was loaded."""
     name = json.dumps(storage)
     return f"""(_, ...others) => {{
+      const asked = (window.semedit ??= new Set());
+      if (asked.has({name})) return [null, ...others];
+      asked.add({name});
       try {{ return [sessionStorage.getItem({name}) ?? "", ...others]; }}
       catch (error) {{ return ["", ...others]; }}
     }}"""
@@ -99,7 +102,7 @@ def describe(document: Document) -> str:
         return "Opened"
     if operation.get("tool") == "sliders":
         return _moved(parent.operation, operation)
-    if operation.get("tool") == "parts":
+    if operation.get("tool") == "repaint parts":
         return _named(operation.get("classes")) or "Parts painted"
     if operation.get("tool") != "paint":
         return str(operation.get("tool"))[:LONGEST].capitalize()

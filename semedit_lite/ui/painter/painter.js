@@ -44,7 +44,7 @@ async function receive(first = false) {
   }
   if (given.overlay || fresh) {
     parts["show-overlay"].hidden = !given.overlay;
-    if (given.overlay) overlay.src = given.overlay;
+    overlay.style.backgroundImage = given.overlay ? `url(${given.overlay})` : "";
   }
   if (fresh || given.document) owner = given.document ?? null;
   const { pixels } = drawing, painted = over?.some((id, k) => id !== pixels[k]);

@@ -54,6 +54,7 @@ function build(all) {
     group.append(legend, ...sliders.map(add));
     return group;
   }));
+  if (!all.length) groups.textContent = "There are none yet: make one of an edit, or load one.";
   for (const [name, row] of rows) put(row, values[name] ?? 0);
 }
 
