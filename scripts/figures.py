@@ -129,6 +129,7 @@ FIGURES = {
     "finder-faces": finder_faces,
     "finder-curves": lambda: curves("face-finder"),
     "distance-edits": distance_edits,
+    "encoder-curves": lambda: curves("face-encoder"),
     "identity-curves": lambda: curves("face-identity"),
     "heads": heads,
     "head-curves": lambda: curves("mobilestylegan-ffhq"),

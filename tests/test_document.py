@@ -150,7 +150,7 @@ def test_a_document_holds_eight_bits_and_ids_of_the_set():
     assert (document.image - image.clamp(-1, 1)).abs().max() <= 1 / 255 + 1e-6
     assert document.layout.dtype == torch.long
     with pytest.raises(InputError, match="class ids"):
-        Document(image, torch.full((1, 8, 8), 19), {})
+        Document(image, torch.full((1, 8, 8), 21), {})
 
 
 def test_a_document_cannot_be_changed():

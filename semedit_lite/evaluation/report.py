@@ -77,6 +77,8 @@ def scores_table(scores: dict[str, Any]) -> str:
         return _finder_tables(scores)
     if "verification" in scores:
         return _identity_table(scores)
+    if "inversion" in scores:
+        return _inversion_table(scores)
     if "lpips_agreement" in scores:
         return _distance_table(scores)
     if "left_out_faces" in scores:
@@ -103,6 +105,21 @@ def _parser_tables(scores: dict[str, Any]) -> str:
     return "\n\n".join(
         [markdown(rows, "set"), _by_class(faces), *([_by_class(portraits)] if portraits else [])]
     )
+
+
+def _inversion_table(scores: dict[str, Any]) -> str:
+    columns = {
+        "pictures": "pictures",
+        "lpips": "LPIPS ↓",
+        "psnr": "PSNR, dB ↑",
+        "identity": "identity by MobileFaceNet b ↑",
+        "poor": "share called poor",
+    }
+    rows = {
+        name: {columns[key]: value for key, value in row.items()}
+        for name, row in scores["inversion"].items()
+    }
+    return markdown(rows, "256²")
 
 
 def _painter_tables(scores: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from semedit_lite.errors import InputError
 from semedit_lite.hub import digest, find, network, write_beside
 from semedit_lite.models.editgan import SegmentationBranch
+from semedit_lite.models.encoder import FaceEncoder
 from semedit_lite.models.finder import FaceFinder
 from semedit_lite.models.identity import FaceIdentity
 from semedit_lite.models.layers import Painter
@@ -49,6 +50,10 @@ def evaluate(
             from semedit_lite.evaluation.branch import score_branch
 
             result = score_branch(model, count or 64)
+        case FaceEncoder():
+            from semedit_lite.evaluation.inversion import score_encoder
+
+            result = score_encoder(model, count or 60)
         case PerceptualDistance():
             from semedit_lite.evaluation.perceptual import score_distance
 
