@@ -68,6 +68,7 @@ class Descent:
         return min(range(len(self.losses)), key=self.losses.__getitem__)
 
 
+@torch.enable_grad()
 def descend(
     loss_of: Loss,
     start: Tensor,
@@ -216,8 +217,7 @@ class LatentSpace:
             return loss + 1 - alike + near, image
 
         start = guess if start is None else start
-        with torch.enable_grad():
-            found = descend(loss_of, start, steps, ramped(EMBED_RATE), on_step=on_step, stop=stop)
+        found = descend(loss_of, start, steps, ramped(EMBED_RATE), on_step=on_step, stop=stop)
         image = self.generator.synthesis(found.rows, SIDE)
         return Inversion(found.rows, image, self.distance(image, photo).item())
 
