@@ -45,6 +45,13 @@ def test_a_run_that_gets_worse_returns_where_it_was_best():
     assert not torch.equal(found.rows, seen[-1])
 
 
+def test_a_search_has_gradients_whoever_calls_it():
+    with torch.no_grad():
+        found, seen = search([3.0, 2.0, 5.0])
+    assert found.losses == pytest.approx((3.0, 2.0, 5.0))
+    assert not torch.equal(seen[0], seen[1])
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_no_number_ends_the_search_with_the_best_so_far(bad):
     found, seen = search([3.0, 2.0, bad, 1.0])

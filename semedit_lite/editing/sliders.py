@@ -194,8 +194,7 @@ class SliderEditor:
             rows, losses = found.rows, found.losses
         operation = {"tool": "sliders", "values": {k: v for k, v in values.items() if v}}
         operation |= {"refine": refine} if refine else {}
-        layout = self.space.parts(rows)[0]
-        return self._child(at, rows, classes, layout, operation, losses, start)
+        return self._child(at, rows, classes, None, operation, losses, start)
 
     @torch.no_grad()
     def repaint(
@@ -226,7 +225,9 @@ class SliderEditor:
             at.latent.to(self.device), asked.to(self.device), inside, steps, on_step=on_step,
             stop=stop,
         )  # fmt: skip
-        operation = {"tool": "repaint parts", "steps": steps}
+        # the sliders stay where they are: what they did is still in the code
+        stand = at.operation.get("values", {})
+        operation = {"tool": "repaint parts", "values": stand, "steps": steps}
         return self._child(at, found.rows, classes, asked, operation, found.losses, start, inside)
 
     def vector_of(self, document: Document, title: str) -> EditingVector:
@@ -267,13 +268,13 @@ class SliderEditor:
         at: Document,
         rows: Tensor,
         classes: list[int],
-        layout: Tensor,
+        layout: Tensor | None,
         operation: dict[str, Any],
         losses: tuple[float, ...],
         start: float,
         inside: Tensor | None = None,
     ) -> Document:
-        """The child of `at` with this code."""
+        """The child of `at` with this code, and the part map that was asked for, or that it has."""
         image, region = self._shown(at, rows, classes, FULL, inside)
         opened = at.opened
         operation = {**operation, "classes": [FACE_FINE.classes[k] for k in classes]}
@@ -281,7 +282,9 @@ class SliderEditor:
         if losses:
             operation["losses"] = [round(losses[0], 4), round(min(losses), 4)]
         small = reduce(image, SIDE)
-        fine = self.space.parts(rows)[0]
+        parts = self.space.parts(rows)
+        fine = parts[0]
+        layout = fine if layout is None else layout
         # what the parser does not tell, the branch does
         seen = torch.where(fine >= len(FACE), fine, parse(small, parser=face_parser(self.device)))
         before = reduce(opened.image, SIDE)
@@ -296,7 +299,7 @@ class SliderEditor:
             FACE_FINE,
             F.cosine_similarity(*people).item(),
         )
-        return Document(
+        document = Document(
             image.cpu(),
             resize_layout(layout, FULL).cpu(),
             operation,
@@ -305,6 +308,8 @@ class SliderEditor:
             scores=scores,
             region=region.cpu(),
         )
+        self._known[document] = {"parts": parts}
+        return document
 
     def _shown(
         self,
