@@ -5,19 +5,21 @@ python scripts/figures.py NAME ...    # the names: see FIGURES
 
 import argparse
 from functools import partial
+from pathlib import Path
 
 import torch
 from PIL import ImageDraw
 from torch import Generator, Tensor
 
 from semedit_lite.data.faces import EVALUATION_SEED, face_generator, faces
+from semedit_lite.data.labelled import CORRECTED, RAW, labelled, labelled_seeds, portrait
 from semedit_lite.data.textures import textures
 from semedit_lite.evaluation.painting import paint_all
 from semedit_lite.evaluation.perceptual import pairs
 from semedit_lite.faces.detect import find_faces
 from semedit_lite.hub import BUNDLED
-from semedit_lite.images import resize, to_pil
-from semedit_lite.labels import FACE
+from semedit_lite.images import resize, resize_layout, to_pil
+from semedit_lite.labels import FACE, FACE_FINE
 from semedit_lite.models.editgan import SegmentationBranch
 from semedit_lite.models.perceptual import PerceptualDistance
 from semedit_lite.models.spade import GauGAN, draw_style
@@ -27,6 +29,7 @@ from semedit_lite.training.trainer import save_grid
 
 PAINTERS = ("spade-faces-64", "spade-faces-128")
 EDITED = 1_005_002  # evaluation seed whose edits are shown; of 256 pixels, shown at 128
+DOCS = Path(__file__).parent.parent / "docs"
 SAMPLES = 64  # of a painter, in random styles
 
 
@@ -121,6 +124,20 @@ def painter_samples(name: str) -> None:
     save_grid(paint_all(model, layouts, z), BUNDLED / name / "samples.jpg", columns=8)
 
 
+def labelled_faces() -> None:
+    """The labelled faces, two a row: picture, what the parser says of it, the same corrected, and
+    what differs."""
+    tiles = []
+    for seed in labelled_seeds():
+        picture = resize(portrait(seed), 160)
+        raw, new = (resize_layout(labelled([seed], kind), 160) for kind in (RAW, CORRECTED))
+        coloured = FACE_FINE.pictures(new)
+        faint = 0.7 + 0.3 * picture.mean(1, keepdim=True)  # (1, 1, 160, 160)
+        changed = torch.where((raw != new)[:, None], coloured, faint)
+        tiles += [picture, FACE_FINE.pictures(raw), coloured, changed]
+    save_grid(torch.cat(tiles), DOCS / "labelled.jpg", columns=8)
+
+
 FIGURES = {
     "branch-faces": branch_faces,
     "branch-curves": lambda: curves("face-branch"),
@@ -132,6 +149,7 @@ FIGURES = {
     "encoder-curves": lambda: curves("face-encoder"),
     "identity-curves": lambda: curves("face-identity"),
     "heads": heads,
+    "labelled-faces": labelled_faces,
     "head-curves": lambda: curves("mobilestylegan-ffhq"),
 }
 for painter in PAINTERS:

@@ -64,20 +64,19 @@ def page(seed: int) -> gr.Blocks:
 
 
 def counts() -> str:
-    """How many pixels of each face are of another class than the parser said, by their class now,
-    as a Markdown table."""
-    rows = []
-    for seed in labelled_seeds():
-        raw, corrected = labelled([seed], RAW), labelled([seed])
-        found = torch.bincount(corrected[raw != corrected], minlength=len(FACE_FINE))
-        rows.append([seed, int(found.sum()), *found.tolist()])
-    head = ["seed", "all", *FACE_FINE.titles]
-    lines = [
-        head,
-        ["---:"] * len(head),
-        *rows,
-        ["all", *map(sum, list(zip(*rows, strict=True))[1:])],
-    ]
+    """How many pixels of each face differ from what the parser said, by their class now, as a
+    Markdown table."""
+    seeds = labelled_seeds()
+    changed = torch.stack(
+        [
+            torch.bincount(new[new != raw], minlength=len(FACE_FINE))
+            for raw, new in zip(labelled(seeds, RAW), labelled(seeds), strict=True)
+        ]
+    )  # (N, K)
+    changed = torch.cat([changed.sum(1, keepdim=True), changed], 1)  # (N, 1 + K)
+    changed = torch.cat([changed, changed.sum(0, keepdim=True)])  # (N + 1, 1 + K)
+    lines = [["face", "all", *FACE_FINE.titles], ["---:"] * (len(FACE_FINE) + 2)]
+    lines += [[name, *row] for name, row in zip([*seeds, "all"], changed.tolist(), strict=True)]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from semedit_lite.data.labelled import labelled_seeds, layout_path
 from semedit_lite.errors import InputError
-from semedit_lite.labels import FACADES, FACE, IGNORE
+from semedit_lite.labels import FACADES, FACE, FACE_FINE, IGNORE, LabelSet
 from semedit_lite.ui.painter import decode_value, document_of, encode_value, painter
 
 SIZE = 16
@@ -135,9 +136,9 @@ def test_the_document_of_a_value():
     assert document_of("") is None
 
 
-def touching(paths: list[Path]) -> np.ndarray:
+def touching(paths: list[Path], labels: LabelSet) -> np.ndarray:
     """Pairs of classes (K, 2), lower id first, that touch in at least two of the layouts."""
-    found = np.zeros((len(FACE), len(FACE)), dtype=int)
+    found = np.zeros((len(labels), len(labels)), dtype=int)
     for path in paths:
         ids = np.asarray(Image.open(path))  # (H, W)
         beside = np.zeros_like(found)
@@ -186,17 +187,21 @@ def oklab(colours, eye: str) -> np.ndarray:
     return np.cbrt(linear @ np.transpose(cones)) @ np.transpose(lab)
 
 
+LABELLED = [layout_path(seed) for seed in labelled_seeds()]
+
+
+@pytest.mark.parametrize(("labels", "paths"), [(FACE, LAYOUTS), (FACE_FINE, LABELLED)])
 @pytest.mark.parametrize("eye", EYES)
-def test_colours_that_are_safe_are_far_apart_where_classes_touch(eye):
+def test_colours_that_are_safe_are_far_apart_where_classes_touch(eye, labels, paths):
     """0.15 in OKLab is the difference between a grey and one a sixth lighter; ordinary colours come
     as near as 0.013."""
-    pairs = touching(LAYOUTS)
+    pairs = touching(paths, labels)
     assert len(pairs) > 30
-    seen = oklab(FACE.contrast, eye)
-    apart = np.linalg.norm(seen[:, None] - seen, axis=-1)  # (19, 19)
-    near = {(FACE.titles[a], FACE.titles[b]) for a, b in pairs if apart[a, b] < 0.15}
+    seen = oklab(labels.contrast, eye)
+    apart = np.linalg.norm(seen[:, None] - seen, axis=-1)  # (K, K)
+    near = {(labels.titles[a], labels.titles[b]) for a, b in pairs if apart[a, b] < 0.15}
     assert not near
-    assert apart[np.triu_indices(len(FACE), 1)].min() > 0.05  # none is ever taken for another
+    assert apart[np.triu_indices(len(labels), 1)].min() > 0.05  # none is ever taken for another
 
 
 def test_the_painter_is_given_what_its_label_set_has():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from semedit_lite.labels import FACE
-from semedit_lite.ui.painter import document_of
+from semedit_lite.labels import FACE, FACE_FINE
+from semedit_lite.ui.painter import document_of, encode_value, painter
 
 from .canvas import HAIR, HAT, SIZE, SKIN, near, opened, other_layout, start_layout
 
@@ -316,3 +316,19 @@ def test_no_request_leaves_the_machine(browser, app):
     page.context.close()
     assert asked
     assert not outside
+
+
+def test_every_class_and_every_tool_has_a_key_of_its_own(page):
+    gradio = pytest.importorskip("gradio")
+    with gradio.Blocks() as blocks:
+        painter(FACE_FINE, SIZE, value=encode_value(start_layout()))
+    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, run_history=False)
+    page.goto(url)
+    page.locator(".swatch").last.wait_for()
+    for part, count in (("palette", len(FACE_FINE)), ("tools", 9)):
+        for radio in page.locator(f"[data-part={part}] input").all()[::-1]:
+            page.locator("canvas").press(radio.get_attribute("aria-keyshortcuts"))
+            assert radio.is_checked()
+            count -= 1
+        assert not count
+    blocks.close()
