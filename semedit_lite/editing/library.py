@@ -36,9 +36,15 @@ class Slider:
     draw: Draw
     classes: tuple[int, ...]  # that the edits change
     seeds: tuple[int, ...]  # of the faces that are edited
-    range: tuple[float, float] = (-2.0, 2.0)
+    high: float  # end of the slider, by looking at its sheet
+    low: float | None = None  # the other end; as far on the other side unless given
     rows: tuple[int, ...] = FREE
     steps: int = STEPS
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Both ends of the slider."""
+        return (-self.high if self.low is None else float(self.low), self.high)
 
 
 def face(space: LatentSpace, seed: int) -> Tensor:
@@ -202,7 +208,7 @@ def rederive(space: LatentSpace, vector: EditingVector) -> EditingVector:
             )
         rows = face(space, edit.seed)
         slider = Slider(
-            vector.title, lambda _, layout: layout, vector.ids, (edit.seed,), vector.range,
+            vector.title, lambda _, layout: layout, vector.ids, (edit.seed,), *vector.range[::-1],
             vector.rows, edit.steps,
         )  # fmt: skip
         before, after = (x.long()[None] for x in (edit.before, edit.after))
@@ -215,20 +221,20 @@ def rederive(space: LatentSpace, vector: EditingVector) -> EditingVector:
 
 NEUTRAL = (5, 25, 36)  # of 60 that were looked at: adults without a smile, glasses or a beard
 LIBRARY = {
-    "smile": Slider("Smile", lent(302, MOUTH, MOUTH), MOUTH, NEUTRAL),
-    "mouth-open": Slider("Mouth open", lent(865, MOUTH, MOUTH), MOUTH, NEUTRAL),
-    "lips-full": Slider("Full lips", shaped(MOUTH, (1.0, 1.5), together=True), MOUTH, NEUTRAL),
-    "eyes-wide": Slider("Eyes wide", shaped(EYES, (1.1, 1.7)), (*EYES, IRIS), NEUTRAL),
-    "gaze": Slider("Gaze", gaze(0.02), (*EYES, IRIS), NEUTRAL),
-    "brows-up": Slider("Brows up", shaped(BROWS, move=(0.0, -0.03)), BROWS, NEUTRAL),
-    "glasses": Slider("Glasses", lent(12, (GLASSES,), EYES), (GLASSES,), NEUTRAL, (-1.0, 2.0)),
-    "beard": Slider(
-        "Beard", lent(402, (BEARD,), MOUTH, (SKIN,)), (BEARD,), (25, 36, 31), (-1.0, 2.0)
+    "smile": Slider("Smile", lent(302, MOUTH, MOUTH), MOUTH, NEUTRAL, 1.5),
+    "mouth-open": Slider("Mouth open", lent(865, MOUTH, MOUTH), MOUTH, NEUTRAL, 1.0),
+    "lips-full": Slider("Full lips", shaped(MOUTH, (1.0, 1.5), together=True), MOUTH, NEUTRAL, 1.5),
+    "eyes-wide": Slider("Eyes wide", shaped(EYES, (1.1, 1.7)), (*EYES, IRIS), NEUTRAL, 2.0),
+    "gaze": Slider("Gaze", gaze(0.02), (*EYES, IRIS), NEUTRAL, 2.0),
+    "brows-up": Slider("Brows up", shaped(BROWS, move=(0.0, -0.03)), BROWS, NEUTRAL, 1.5),
+    "glasses": Slider(
+        "Glasses", lent(12, (GLASSES,), EYES), (GLASSES,), (*NEUTRAL, 29), 1.5, 0.0, steps=60
     ),
-    "hair-long": Slider("Hair longer", lent(302, (HAIR,)), (HAIR,), (25, 36, 0)),
-    "hair-volume": Slider("Hair volume", lent(865, (HAIR,)), (HAIR,), NEUTRAL),
-    "fringe": Slider("Fringe", lent(656, (HAIR,)), (HAIR,), (0, 25, 36)),
-    "nose": Slider("Nose", shaped((NOSE,), (1.35, 1.0)), (NOSE,), NEUTRAL),
-    "jaw": Slider("Jaw", jaw(1.2), (SKIN,), NEUTRAL),
-    "hat": Slider("Hat", lent(645, (HAT,)), (HAT,), (5, 42, 29), (0.0, 2.0)),
+    "beard": Slider("Beard", lent(402, (BEARD,), MOUTH, (SKIN,)), (BEARD,), (25, 36, 31), 2.0, -1),
+    "hair-long": Slider("Hair longer", lent(302, (HAIR,)), (HAIR,), (25, 36, 0), 1.0),
+    "hair-volume": Slider("Hair volume", lent(865, (HAIR,)), (HAIR,), NEUTRAL, 1.0),
+    "fringe": Slider("Fringe", lent(656, (HAIR,)), (HAIR,), (0, 25, 36), 1.5),
+    "nose": Slider("Nose", shaped((NOSE,), (1.35, 1.0)), (NOSE,), NEUTRAL, 1.5),
+    "jaw": Slider("Jaw", jaw(1.2), (SKIN,), NEUTRAL, 2.0),
+    "hat": Slider("Hat", lent(645, (HAT,)), (HAT,), (5, 42, 29), 1.5, 0.0),
 }
