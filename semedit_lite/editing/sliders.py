@@ -50,6 +50,8 @@ from semedit_lite.photo import read_photo
 Values = Mapping[str, float]  # name of a slider -> where it stands
 Vectors = Mapping[str, EditingVector]
 LIMIT = 10.0  # where a slider may stand
+NEAR = 0.02  # of the side: how far around a change a photo's own detail may be in the way
+GHOST = (0.2, 0.5)  # change of a painting from which that detail begins to go, and is gone
 TOO_MUCH = 0.6  # share of the picture that an edit may repaint
 
 
@@ -332,8 +334,8 @@ class SliderEditor:
         if at.region is not None:
             region = region | region_at(at.region.to(self.device), size)
         photo = resize(opened.image.to(self.device), size)
-        changed = photo + image - self._painted(opened, size)
-        return composite(photo, changed.clamp(-1, 1), feather(region)), region
+        edited = transferred(photo, self._painted(opened, size), image, region)
+        return composite(photo, edited.clamp(-1, 1), feather(region)), region
 
     def _painted(self, opened: Document, size: int) -> Tensor:
         """What the generator makes of an opened document (1, 3, size, size)."""
@@ -356,6 +358,36 @@ class SliderEditor:
             size = "×".join(str(n) for n in reversed(part_map.shape[-2:]))
             raise InputError(f"The part map is {size} pixels; it is to be {SIDE}×{SIDE}.")
         return FACE_FINE.check(part_map).cpu()
+
+
+def transferred(photo: Tensor, before: Tensor, after: Tensor, region: Tensor) -> Tensor:
+    """A photo (1, 3, S, S) changed as its painting was, from `before` to `after`.
+
+    What the photo has beyond its painting is kept where the paintings hardly differ. Where they do,
+    it would show through as a ghost of what was there: a lip behind the teeth. There it is what it
+    is around the `region` (1, S, S), which gives the painting the photo's light.
+    """
+    beyond, size = photo - before, photo.shape[-1]
+    change = (after - before).abs().mean(1, keepdim=True)  # (1, 1, S, S)
+    reach = 2 * round(size * NEAR / 2)
+    change = F.max_pool2d(change, reach + 1, 1, reach // 2)
+    change = F.avg_pool2d(change, reach + 1, 1, reach // 2, count_include_pad=False)
+    low, high = GHOST
+    ghost = ((change - low) / (high - low)).clamp(0, 1)
+    return after + torch.lerp(beyond, around(beyond, ~region[:, None]), ghost)
+
+
+def around(x: Tensor, known: Tensor) -> Tensor:
+    """x (1, C, S, S) where it is known (1, 1, S, S), and smooth between that where it is not: the
+    mean of what is known near, of an ever wider neighbourhood."""
+    weight = known.to(x)
+    if weight.mean() == 1 or x.shape[-1] <= 4:
+        return x * weight + (1 - weight) * (x * weight).sum() / weight.sum().clamp(min=1)
+    few = F.avg_pool2d(weight, 2)
+    mean = F.avg_pool2d(x * weight, 2) / few.clamp(min=1e-6)
+    coarse = around(mean, few > 0)
+    fine = F.interpolate(coarse, x.shape[2:], mode="bilinear", align_corners=False)
+    return torch.where(known, x, fine)
 
 
 def region_at(region: Tensor, size: int) -> Tensor:
