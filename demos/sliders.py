@@ -467,7 +467,7 @@ def build(arrive: Callable) -> None:
     with gr.Row(elem_classes=["panels"]):
         with gr.Column(scale=5, min_width=300):
             inverted = gr.Image(
-                label="As the generator sees it",
+                label="Generator",
                 visible=False,
                 elem_id=part.id("inverted"),
                 min_width=120,
