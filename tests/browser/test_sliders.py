@@ -330,6 +330,7 @@ def test_it_is_a_tab_of_the_studio_that_one_leaves_and_comes_back_to(page, stand
         at = value(view, "Smile")
         view.settles("Face 24", f"Smile {at:g}")
         smile = view.picture("result")
+        view.paint("hat", 30)
         page.get_by_role("tab", name="Paint").click()
         paint = Studio(page)
         paint.choose("hat")
@@ -340,6 +341,7 @@ def test_it_is_a_tab_of_the_studio_that_one_leaves_and_comes_back_to(page, stand
         view.settles("Face 24", f"Smile {at:g}")
         assert value(view, "Smile") == at
         assert np.array_equal(view.picture("result"), smile)
+        assert (layout(view) == HAT).any()  # what is painted there, too
         view.drag("Brows up", 0.9)
         view.settles("Face 24", f"Smile {at:g}", f"Brows up {value(view, 'Brows up'):g}")
     finally:
