@@ -395,8 +395,8 @@ def save_slider(name, session):
     name = " ".join(str(name or "").split())
     if not name:
         raise InputError("Give the slider a name first.")
-    if len(name) > LETTERS:
-        raise InputError(f"The name of a slider has at most {LETTERS} letters.")
+    if len(name) > LETTERS or not name.isprintable():
+        raise InputError(f"The name of a slider has at most {LETTERS} letters, signs or digits.")
     vector = editor().vector_of(mine.at(begun.canvas), name)
     return with_slider(vector, begun), "", only(begun, session)
 
@@ -467,7 +467,7 @@ def build(arrive: Callable) -> None:
     with gr.Row(elem_classes=["panels"]):
         with gr.Column(scale=5, min_width=300):
             inverted = gr.Image(
-                label="As the generator sees it",
+                label="Generator",
                 visible=False,
                 elem_id=part.id("inverted"),
                 min_width=120,

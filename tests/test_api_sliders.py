@@ -455,7 +455,14 @@ def test_bad_slider_files_are_refused(client, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"), [("", "a name first"), (" \t", "a name first"), ("a" * 41, "at most 40")]
+    ("name", "sentence"),
+    [
+        ("", "a name first"),
+        (" \t", "a name first"),
+        ("a" * 41, "at most 40"),
+        ("a\0b", "at most 40"),
+    ],
+    ids=["none", "blank", "long", "control"],
 )
 def test_a_slider_needs_a_name(client, demo, name, sentence):
     ask(client, "apply", painted(demo), 30)

@@ -104,7 +104,7 @@ class Page:
             )
             for component in between:
                 component.render()
-            self.scores = scorecard(self.tab.labels, hint, min_height=120)
+            self.scores = scorecard(self.tab.labels, hint, min_height=120, min_width=170)
 
     def another(self) -> None:
         """The way to another face of a photo."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from standin import StandIn
+from standin import StandIn, vector
 
 from semedit_lite.labels import FACE_FINE
 
@@ -330,6 +330,7 @@ def test_it_is_a_tab_of_the_studio_that_one_leaves_and_comes_back_to(page, stand
         at = value(view, "Smile")
         view.settles("Face 24", f"Smile {at:g}")
         smile = view.picture("result")
+        view.paint("hat", 30)
         page.get_by_role("tab", name="Paint").click()
         paint = Studio(page)
         paint.choose("hat")
@@ -340,6 +341,7 @@ def test_it_is_a_tab_of_the_studio_that_one_leaves_and_comes_back_to(page, stand
         view.settles("Face 24", f"Smile {at:g}")
         assert value(view, "Smile") == at
         assert np.array_equal(view.picture("result"), smile)
+        assert (layout(view) == HAT).any()  # what is painted there, too
         view.drag("Brows up", 0.9)
         view.settles("Face 24", f"Smile {at:g}", f"Brows up {value(view, 'Brows up'):g}")
     finally:
@@ -347,16 +349,23 @@ def test_it_is_a_tab_of_the_studio_that_one_leaves_and_comes_back_to(page, stand
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_fits_and_asks_nobody_else(view, sliders_tab, width):
+def test_the_page_fits_and_asks_nobody_else(view, sliders_tab, monkeypatch, width):
+    more = {f"more-{k}": vector(f"More {k}", 5 + k, "nose") for k in range(12)}
+    monkeypatch.setattr(view.standin, "vectors", view.standin.vectors | more)
     view.page.set_viewport_size({"width": width, "height": 844})
+    view.page.reload()
+    last = view.slider("Glasses")
+    last.wait_for()
+    view.page.locator("#sliders-result img").wait_for()
     view.page.wait_for_timeout(500)
     assert view.page.evaluate("document.documentElement.scrollWidth") <= width
-    view.slider("Glasses").scroll_into_view_if_needed()
+    last.scroll_into_view_if_needed()
     view.page.wait_for_timeout(300)
-    if width < 500:  # the picture stays in sight of the sliders
-        box = view.page.locator("#sliders-result img").bounding_box()
-        assert box["y"] >= 0
-        assert box["y"] + box["height"] < view.slider("Glasses").bounding_box()["y"]
+    box = view.page.locator("#sliders-result img").bounding_box()
+    assert box["y"] >= 0  # the picture stays in sight
+    if width < 500:
+        assert view.page.evaluate("scrollY") > 100
+        assert box["y"] + box["height"] < last.bounding_box()["y"]
     outside = [url for url in view.asked if not url.startswith((sliders_tab[1], "data:", "blob:"))]
     assert view.asked
     assert not outside
