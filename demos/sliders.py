@@ -231,7 +231,7 @@ def slide(sliders, session):
         raise InputError(BUSY)
     if values == values_of(at):
         return tab.seen(at), only(begun, session)
-    shown = editor().slide(at, values, own=mine.vectors, size=SIZE)
+    shown = editor().slide(at, values, own=mine.vectors)
     return looked_at(shown), only(begun, session)
 
 

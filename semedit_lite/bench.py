@@ -153,6 +153,46 @@ def face(size: int) -> Callable[[str], Callable[[], Any]]:
     return prepare
 
 
+def invert(device: str) -> Callable[[], Any]:
+    """A photo of 256 pixels becomes the encoder's guess of its code, and that a picture."""
+    from semedit_lite.editing.latent import LatentSpace
+
+    space, photo = LatentSpace(device), torch.rand(1, 3, 256, 256) * 2 - 1
+    return lambda: space.invert(photo, 0).image.cpu()
+
+
+def slide(size: int) -> Callable[[str], Callable[[], Any]]:
+    """A slider of an open photo is moved: the preview, or at full size the step of the history."""
+
+    def prepare(device: str) -> Callable[[], Any]:
+        from semedit_lite.editing.sliders import SliderEditor
+
+        editor = SliderEditor(device)
+        photo = editor.open(_photo(640, 640, 512), steps=0)
+        if size == 1024:
+            return lambda: editor.finish(photo, {"smile": 1.0})
+        return lambda: editor.slide(photo, {"smile": 1.0})
+
+    return prepare
+
+
+def repaint_parts(device: str) -> Callable[[], float]:
+    """30 steps of an edit by part map, in seconds."""
+    from semedit_lite.editing.sliders import SliderEditor
+    from semedit_lite.editing.vectors import bundled
+
+    editor = SliderEditor(device)
+    face = editor.open(25)
+    wanted = editor.load(bundled()["smile"].read_bytes()).edits[1].after[None].long()
+
+    def run() -> float:
+        began = time.perf_counter()
+        editor.repaint(face, wanted, steps=30)
+        return time.perf_counter() - began
+
+    return run
+
+
 def train_step(perceptual: str) -> Callable[[str], Callable[[], Any]]:
     """One step of the SPADE recipe at 64 pixels, on pictures that are there already, with the
     perceptual loss from the given source."""
@@ -222,6 +262,10 @@ MEASUREMENTS = {
     "paste-back": Measurement("Painted hair back into 12 megapixels", paste_back, aim=1000),
     "face-256": Measurement("Generated face, 256²", face(256), aim=150),
     "face-1024": Measurement("Generated face, 1024²", face(1024), aim=900),
+    "invert": Measurement("Encoder, 256²: photo to code and picture", invert, aim=400),
+    "slide-256": Measurement("Slider of a photo moved: preview, 256²", slide(256), aim=300),
+    "slide-1024": Measurement("Slider of a photo let go: 1024²", slide(1024), aim=1200),
+    "edit-30": Measurement("Edit by part map, 30 steps", repaint_parts, unit="s", aim=15),
     "train-64": Measurement(
         "Training `spade-faces-64`, batches of 16, no perceptual loss",
         train_step("none"),

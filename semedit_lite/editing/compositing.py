@@ -27,9 +27,14 @@ def feather(mask: Tensor, reach: int | None = None) -> Tensor:
     (an even number; `halo` of the picture unless given; distances are the larger of x and y)."""
     radius = (halo(*mask.shape[-2:]) if reach is None else reach) // 2
     window = 2 * radius + 1
-    # Grown by the radius and averaged over as much: the mask itself keeps its 1.
-    grown = F.max_pool2d(mask[:, None].float(), window, 1, radius)  # (B, 1, H, W)
-    return F.avg_pool2d(grown, window, 1, radius, count_include_pad=False)[:, 0]
+    # Grown by the radius and averaged over as much: the mask itself keeps its 1. Rows and columns
+    # one after the other give the same as squares, in a fraction of the time.
+    alpha = mask[:, None].float()  # (B, 1, H, W)
+    for kernel, padding in (((window, 1), (radius, 0)), ((1, window), (0, radius))):
+        alpha = F.max_pool2d(alpha, kernel, 1, padding)
+    for kernel, padding in (((window, 1), (radius, 0)), ((1, window), (0, radius))):
+        alpha = F.avg_pool2d(alpha, kernel, 1, padding, count_include_pad=False)
+    return alpha[:, 0]
 
 
 def composite(base: Tensor, picture: Tensor, alpha: Tensor) -> Tensor:

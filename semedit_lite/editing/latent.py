@@ -178,6 +178,11 @@ class LatentSpace:
         return FaceEncoder.from_pretrained(self._encoder, self.device)
 
     @cached_property
+    def mean(self) -> Tensor:
+        """The mean face (1, 3, 256, 256)."""
+        return self.generator.synthesis(self.generator.mean_w[None], SIDE)
+
+    @cached_property
     def distance(self) -> PerceptualDistance:
         distance = PerceptualDistance.from_pretrained("face-distance", self.device)
         return distance.requires_grad_(False)
@@ -206,7 +211,9 @@ class LatentSpace:
         From the encoder's guess, or from `start`; EditGAN, section 3.1: 10 LPIPS, squared error,
         nearness to the encoder's guess, and here also the same person."""
         photo = photo.to(self.device)
-        guess = encode(self.encoder, self.generator, photo)[0]
+        guess, image = encode(self.encoder, self.generator, photo, self.mean)
+        if steps == 0 and start is None:
+            return Inversion(guess, image, self.distance(image, photo).item())
         person, distance = self.person(photo), self.distance.against(photo)
 
         def loss_of(rows: Tensor) -> tuple[Tensor, Tensor]:

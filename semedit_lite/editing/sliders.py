@@ -44,13 +44,14 @@ from semedit_lite.faces.frames import Frame
 from semedit_lite.faces.parse import face_parser, parse
 from semedit_lite.images import Source, reduce, resize, resize_layout, to_pil
 from semedit_lite.labels import FACE, FACE_FINE
-from semedit_lite.models.mobilestylegan import FULL
+from semedit_lite.models.editgan import layout_of
+from semedit_lite.models.mobilestylegan import FULL, blocks_for
 from semedit_lite.photo import read_photo
 
 Values = Mapping[str, float]  # name of a slider -> where it stands
 Vectors = Mapping[str, EditingVector]
 LIMIT = 10.0  # where a slider may stand
-NEAR = 0.02  # of the side: how far around a change a photo's own detail may be in the way
+NEAR = 2  # pixels at 256 around a change, in which a photo's own detail is in the way
 GHOST = (0.2, 0.5)  # change of a painting from which that detail begins to go, and is gone
 TOO_MUCH = 0.6  # share of the picture that an edit may repaint
 
@@ -159,12 +160,12 @@ class SliderEditor:
         return self._parts(document)[1][0]
 
     @torch.no_grad()
-    def slide(
-        self, at: Document, values: Values, own: Vectors | None = None, size: int = SIDE
-    ) -> Image.Image:
-        """The picture with the sliders at `values`; `own` are vectors beside the editor's."""
+    def slide(self, at: Document, values: Values, own: Vectors | None = None) -> Image.Image:
+        """The picture with the sliders at `values`, 256 pixels wide, to be looked at while they
+        move; `own` are vectors beside the editor's."""
         rows, classes = self._moved(at, values, own)
-        return to_pil(self._shown(at, rows, classes, size)[0])
+        small, _ = self._shown(at, rows, classes, SIDE)
+        return to_pil(small)
 
     # Editing ----------------------------------------------------------------------------------
 
@@ -277,6 +278,9 @@ class SliderEditor:
         inside: Tensor | None = None,
     ) -> Document:
         """The child of `at` with this code, and the part map that was asked for, or that it has."""
+        parts = self.space.parts(rows)
+        if inside is None:
+            inside = where(self._parts(at)[0], parts[0], classes)
         image, region = self._shown(at, rows, classes, FULL, inside)
         opened = at.opened
         operation = {**operation, "classes": [FACE_FINE.classes[k] for k in classes]}
@@ -284,7 +288,6 @@ class SliderEditor:
         if losses:
             operation["losses"] = [round(losses[0], 4), round(min(losses), 4)]
         small = reduce(image, SIDE)
-        parts = self.space.parts(rows)
         fine = parts[0]
         layout = fine if layout is None else layout
         # what the parser does not tell, the branch does
@@ -323,13 +326,16 @@ class SliderEditor:
     ) -> tuple[Tensor, Tensor]:
         """The picture (1, 3, size, size) of a code, and the region (1, size, size) in which that of
         a document and its edits is another than the opened one. `inside` (1, 256, 256) is the
-        region of this edit, where known."""
-        opened = at.opened
-        image = self.space.generator.synthesis(rows, size).clamp(-1, 1)
+        region of this edit; without it, only pictures of 256 pixels are to be had."""
+        opened, space = at.opened, self.space
+        if size == SIDE and opened.photo is not None and inside is None:  # both of the same maps
+            maps = space.generator.levels(rows, blocks_for(SIDE))
+            image = space.generator.early(maps[-1], rows, SIDE).clamp(-1, 1)
+            inside = where(self._parts(at)[0], layout_of(space.editing_branch(maps)), classes)
+        else:
+            image = space.generator.synthesis(rows, size).clamp(-1, 1)
         if opened.photo is None:
             return image, torch.ones_like(image[:, 0], dtype=torch.bool)
-        if inside is None:
-            inside = where(self._parts(at)[0], self.space.parts(rows)[0], classes)
         region = region_at(inside, size)
         if at.region is not None:
             region = region | region_at(at.region.to(self.device), size)
@@ -367,13 +373,14 @@ def transferred(photo: Tensor, before: Tensor, after: Tensor, region: Tensor) ->
     it would show through as a ghost of what was there: a lip behind the teeth. There it is what it
     is around the `region` (1, S, S), which gives the painting the photo's light.
     """
-    beyond, size = photo - before, photo.shape[-1]
+    beyond = photo - before
     change = (after - before).abs().mean(1, keepdim=True)  # (1, 1, S, S)
-    reach = 2 * round(size * NEAR / 2)
-    change = F.max_pool2d(change, reach + 1, 1, reach // 2)
-    change = F.avg_pool2d(change, reach + 1, 1, reach // 2, count_include_pad=False)
+    change = F.adaptive_avg_pool2d(change, SIDE)
+    change = F.max_pool2d(change, 2 * NEAR + 1, 1, NEAR)
+    change = F.avg_pool2d(change, 2 * NEAR + 1, 1, NEAR, count_include_pad=False)
     low, high = GHOST
-    ghost = ((change - low) / (high - low)).clamp(0, 1)
+    ghost = ((change - low) / (high - low)).clamp(0, 1)  # (1, 1, 256, 256)
+    ghost = F.interpolate(ghost, photo.shape[2:], mode="bilinear", align_corners=False)
     return after + torch.lerp(beyond, around(beyond, ~region[:, None]), ghost)
 
 

@@ -96,12 +96,17 @@ class FaceEncoder(nn.Module, Pretrained):
 
 
 def encode(
-    encoder: FaceEncoder, generator: MobileStyleGAN, photo: Tensor, passes: int = PASSES
+    encoder: FaceEncoder,
+    generator: MobileStyleGAN,
+    photo: Tensor,
+    mean: Tensor | None = None,
+    passes: int = PASSES,
 ) -> tuple[Tensor, Tensor]:
     """Photo (B, 3, 256, 256) -> W+ (B, 16, 512) and what the generator makes of it
-    (B, 3, 256, 256)."""
+    (B, 3, 256, 256). `mean` is the mean face (1, 3, 256, 256), where it is at hand."""
     rows = generator.rows(generator.mean_w[None]).expand(len(photo), -1, -1)
-    guess = generator.synthesis(rows[:1], SIDE).expand(len(photo), -1, -1, -1)
+    mean = generator.synthesis(rows[:1], SIDE) if mean is None else mean
+    guess = mean.expand(len(photo), -1, -1, -1)
     for _ in range(passes):
         rows = rows + encoder(photo, guess)
         guess = generator.synthesis(rows, SIDE)
