@@ -23,8 +23,8 @@ from semedit_lite.labels import FACE_FINE, IGNORE
 Draw = Callable[[LatentSpace, Tensor], Tensor]  # the part map (1, 256, 256) of a face -> the wanted
 MOUTH, BROWS = FACE_FINE.groups["mouth"], FACE_FINE.groups["brows"]
 EYES = tuple(FACE_FINE.id(name) for name in ("l_eye", "r_eye"))
-SKIN, NOSE, GLASSES, HAIR, HAT, IRIS, BEARD = (
-    FACE_FINE.id(name) for name in ("skin", "nose", "eye_g", "hair", "hat", "iris", "beard")
+SKIN, NOSE, GLASSES, HAIR, IRIS, BEARD = (
+    FACE_FINE.id(name) for name in ("skin", "nose", "eye_g", "hair", "iris", "beard")
 )
 
 
@@ -236,5 +236,4 @@ LIBRARY = {
     "fringe": Slider("Fringe", lent(656, (HAIR,)), (HAIR,), (0, 25, 36), 1.5),
     "nose": Slider("Nose", shaped((NOSE,), (1.35, 1.0)), (NOSE,), NEUTRAL, 1.5),
     "jaw": Slider("Jaw", jaw(1.2), (SKIN,), NEUTRAL, 2.0),
-    "hat": Slider("Hat", lent(645, (HAT,)), (HAT,), (5, 42, 29), 1.5, 0.0),
 }
