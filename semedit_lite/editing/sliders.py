@@ -324,9 +324,9 @@ class SliderEditor:
         size: int,
         inside: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The picture (1, 3, size, size) of a code, and the region (1, size, size) in which that of
-        a document and its edits is another than the opened one. `inside` (1, 256, 256) is the
-        region of this edit; without it, only pictures of 256 pixels are to be had."""
+        """The picture (1, 3, size, size) of a code, and the region (1, size, size) of all edits
+        that led to it: outside it and its halo a photo is as it was opened. `inside` (1, 256, 256)
+        is the region of this edit; without it, a photo is only to be had at 256 pixels."""
         opened, space = at.opened, self.space
         if size == SIDE and opened.photo is not None and inside is None:  # both of the same maps
             maps = space.generator.levels(rows, blocks_for(SIDE))
@@ -334,11 +334,13 @@ class SliderEditor:
             inside = where(self._parts(at)[0], layout_of(space.editing_branch(maps)), classes)
         else:
             image = space.generator.synthesis(rows, size).clamp(-1, 1)
-        if opened.photo is None:
-            return image, torch.ones_like(image[:, 0], dtype=torch.bool)
+        if inside is None:
+            return image, torch.zeros_like(image[:, 0], dtype=torch.bool)  # a preview
         region = region_at(inside, size)
         if at.region is not None:
             region = region | region_at(at.region.to(self.device), size)
+        if opened.photo is None:
+            return image, region
         photo = resize(opened.image.to(self.device), size)
         edited = transferred(photo, self._painted(opened, size), image, region)
         return composite(photo, edited.clamp(-1, 1), feather(region)), region
