@@ -387,10 +387,7 @@ def build(arrive: Callable) -> None:
 
 def main(browser: bool = False) -> None:
     """Serves Paint alone until it is stopped."""
-    with app.blocks("semedit Paint") as page:
-        app.masthead("Paint", "Paint a face layout, get a photograph.")
-        build(page.load)
-    app.launch(page, browser=browser)
+    app.serve("Paint", "Paint a face layout, get a photograph.", build, browser=browser)
 
 
 if __name__ == "__main__":

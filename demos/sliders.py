@@ -562,10 +562,7 @@ def build(arrive: Callable) -> None:
 
 def main(browser: bool = False) -> None:
     """Serves Sliders alone until it is stopped."""
-    with app.blocks("semedit Sliders") as page:
-        app.masthead("Sliders", "Move a slider, and the face follows.")
-        build(page.load)
-    app.launch(page, browser=browser)
+    app.serve("Sliders", "Move a slider, and the face follows.", build, browser=browser)
 
 
 if __name__ == "__main__":

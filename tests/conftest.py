@@ -118,3 +118,14 @@ def sliders_tab():
         page.close()
     for made in faces:
         made.cache_clear()
+
+
+@pytest.fixture
+def standin(sliders_tab):
+    """The editor of `sliders_tab`, fresh for a test."""
+    standin = sliders_tab[0].editor()
+    standin.let_go.set()
+    standin.stepped.clear()
+    standin.asked.clear()
+    yield standin
+    standin.let_go.set()

@@ -137,9 +137,9 @@ class StandIn:
         moves = ((name, values.get(name, 0) - was.get(name, 0)) for name in {**values, **was})
         return document.latent + sum(by * there[name].delta for name, by in moves if by)
 
-    def slide(self, document, values, *, own, size):
+    def slide(self, document, values, *, own):
         self.asked.append(values)
-        return to_pil(drawn(self._moved(document, values, own))[0]).resize((size, size))
+        return to_pil(drawn(self._moved(document, values, own))[0])
 
     def _edited(self, document, latent, operation, classes):
         image, layout = drawn(latent)

@@ -37,17 +37,6 @@ def address(sliders_tab):
 
 
 @pytest.fixture
-def standin(demo):
-    """The editor, fresh for a test."""
-    standin = demo.editor()
-    standin.let_go.set()
-    standin.stepped.clear()
-    standin.asked.clear()
-    yield standin
-    standin.let_go.set()
-
-
-@pytest.fixture
 def client(address, standin):
     client = joined(address)
     ask(client, "generate", seed=SEED)

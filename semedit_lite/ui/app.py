@@ -78,6 +78,14 @@ def masthead(title: str, line: str) -> None:
     gr.on(None, head, None, shown, api_visibility="private", show_progress="hidden", queue=False)
 
 
+def serve(title: str, line: str, build: Callable, *, browser: bool = False) -> None:
+    """Serves one tab alone until it is stopped; `build` takes the event with which it is seen."""
+    with blocks(f"semedit {title}") as page:
+        masthead(title, line)
+        build(page.load)
+    launch(page, browser=browser)
+
+
 def launch(app: "gr.Blocks", port: int | None = PORT, *, browser: bool = False, **options: Any):
     """Serves `app`, unless HOST says otherwise on this machine alone. `port` None takes any that is
     free; `browser` opens a page; `options` are those of `gr.Blocks.launch`. InputError where the

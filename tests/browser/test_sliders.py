@@ -64,16 +64,6 @@ class Sliders(Studio):
 
 
 @pytest.fixture
-def standin(sliders_tab):
-    standin = sliders_tab[0].editor()
-    standin.let_go.set()
-    standin.stepped.clear()
-    standin.asked.clear()
-    yield standin
-    standin.let_go.set()
-
-
-@pytest.fixture
 def view(page, sliders_tab, standin):
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -248,7 +238,7 @@ def test_an_edit_that_fails_leaves_the_page_as_it_was(view, monkeypatch):
     from semedit_lite.errors import InputError
 
     def fails(self, document, *_, on_step, **__):
-        on_step(1, 0.5, self.slide(document, {"smile": 2}, own={}, size=256))
+        on_step(1, 0.5, self.slide(document, {"smile": 2}, own={}))
         raise InputError("The edit went astray; try fewer steps.")
 
     monkeypatch.setattr(StandIn, "repaint", fails)
