@@ -29,6 +29,7 @@ STYLE = """
 .scores dl { margin: 6px 0; max-height: 132px; overflow-y: auto; }
 .scores dl div { display: flex; justify-content: space-between; gap: 8px; }
 .scores dt { color: var(--body-text-color); }
+.scores dd { white-space: nowrap; }
 .scores dd { display: flex; align-items: center; gap: 8px; font-variant-numeric: tabular-nums; }
 .scores i { width: 56px; height: 5px; border-radius: 3px; background: var(--border-color-primary); }
 .scores b { display: block; height: 5px; border-radius: 3px; background: var(--color-accent); }
