@@ -8,6 +8,7 @@ from PIL import Image
 
 from semedit_lite.editing.compositing import feather
 from semedit_lite.editing.document import History
+from semedit_lite.editing.library import rederive
 from semedit_lite.editing.sliders import SliderEditor, region_at
 from semedit_lite.editing.vectors import Edit, EditingVector
 from semedit_lite.errors import InputError
@@ -124,6 +125,18 @@ def test_painted_parts_become_an_edit_and_the_edit_a_slider(editor, face):
         assert set(again.classes) <= set(FACE_FINE.classes)
         moved = editor.finish(face, {"mine": 1.0}, {"mine": again})
         torch.testing.assert_close(moved.latent, edited.latent)
+
+
+def test_what_sliders_compose_may_be_saved_as_one(editor, face):
+    step = editor.finish(
+        face, {"one": 1.0, "two": 1.0}, {"one": vector(editor), "two": vector(editor, row=6)}
+    )
+    composed = editor.load(editor.vector_of(step, "Both").to_bytes())
+    torch.testing.assert_close(composed.delta, (step.latent - face.latent)[0])
+    assert composed.edits[0].steps == 0
+    assert composed.edits[0].seed == 36
+    with pytest.raises(InputError, match="composed of others"):
+        rederive(editor.space, composed)
 
 
 def test_refinement_stops_when_asked_with_the_best_so_far(editor, face):

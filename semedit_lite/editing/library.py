@@ -206,6 +206,10 @@ def rederive(space: LatentSpace, vector: EditingVector) -> EditingVector:
                 f"The slider '{vector.title}' was made of a face that has no seed; it cannot be "
                 "derived again."
             )
+        if edit.steps == 0:
+            raise InputError(
+                f"The slider '{vector.title}' is composed of others, and of no edit of its own."
+            )
         rows = face(space, edit.seed)
         slider = Slider(
             vector.title, lambda _, layout: layout, vector.ids, (edit.seed,), *vector.range[::-1],

@@ -241,7 +241,9 @@ class SliderEditor:
         record = document.operation
         asked = resize_layout(document.layout, SIDE)[0].byte()
         losses = record.get("losses", [0.0, 0.0])
-        edit = Edit(None, self._parts(at)[0][0].byte().cpu(), asked, record.get("steps", 0), losses)
+        # of the edit of a generated face anyone can make it again
+        seed = at.operation.get("seed") if at is document.opened else None
+        edit = Edit(seed, self._parts(at)[0][0].byte().cpu(), asked, record.get("steps", 0), losses)
         return EditingVector(
             title,
             tuple(record["classes"]),

@@ -38,7 +38,7 @@ class Edit:
     seed: int | None  # of the face at truncation .7; None for a face that has none, such as a photo
     before: Tensor  # (256, 256) uint8 ids of the part map
     after: Tensor  # (256, 256) uint8: the part map that was asked for
-    steps: int
+    steps: int  # 0 of a move that was composed of other sliders
     loss: tuple[float, float]  # at the start and of the best iterate
 
     @property
@@ -123,7 +123,7 @@ class EditingVector:
         edits = []
         for i, edit in enumerate(about["edits"]):
             seed, steps, loss = edit["seed"], edit["steps"], tuple(edit["loss"])
-            if not (seed is None or _whole(seed, 0, 2**63)) or not _whole(steps, 1, 1001):
+            if not (seed is None or _whole(seed, 0, 2**63)) or not _whole(steps, 0, 1001):
                 raise InputError("its record is damaged")
             if len(loss) != 2 or not all(_finite(value) for value in loss):
                 raise InputError("its record is damaged")
