@@ -1,10 +1,11 @@
 """Does the segmentation branch see what a face parser sees, how many labelled faces does it take,
 and do its members know where they err?
 
-The branch learned from faces that people labelled; here it meets generated faces of seeds that
+The branch learned from faces with corrected labels; here it meets generated faces of seeds that
 nobody labelled, where two parsers say what there is: ours, and an independent one.
 """
 
+import gc
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -103,7 +104,10 @@ def learn(seeds: Sequence[int], device: str, members: int = 5, seed: int = 0) ->
     torch.manual_seed(seed)  # of the members' first weights
     recipe = BranchRecipe(device, seeds=seeds, members=members)
     with TemporaryDirectory() as folder:
-        return train(recipe, folder, steps=STEPS, seed=seed, show=False)["branch"]
+        branch = train(recipe, folder, steps=STEPS, seed=seed, show=False)["branch"]
+    del recipe
+    gc.collect()  # its losses are its own methods, and its maps half a gigabyte
+    return branch
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The segmentation branch of the face generator, trained on sixteen faces that a person labelled.
+"""The segmentation branch of the face generator, trained on sixteen faces with corrected labels.
 
 Cost: about two minutes of two CPU cores and 1.5 GB of memory for 1,000 steps.
 """
