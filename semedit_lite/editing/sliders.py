@@ -242,7 +242,8 @@ class SliderEditor:
         asked = resize_layout(document.layout, SIDE)[0].byte()
         losses = record.get("losses", [0.0, 0.0])
         # of the edit of a generated face anyone can make it again
-        seed = at.operation.get("seed") if at is document.opened else None
+        made = at.operation if at is document.opened else {}
+        seed = made.get("seed") if made.get("truncation") == TRUNCATION else None
         edit = Edit(seed, self._parts(at)[0][0].byte().cpu(), asked, record.get("steps", 0), losses)
         return EditingVector(
             title,

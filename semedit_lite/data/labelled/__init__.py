@@ -1,4 +1,4 @@
-"""Sixteen generated faces whose labels a person corrected, for networks that learn from a few.
+"""Sixteen generated faces whose labels were corrected by hand, for networks that learn from a few.
 
 Beside this file: raw/SEED.png, what the bundled parser says of the face of a seed, and
 corrected/SEED.png, the same after correction in the painter, with iris and beard. README.md has
