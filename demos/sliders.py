@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 import torch
@@ -18,6 +18,8 @@ from PIL import Image
 from torch import Tensor
 
 from semedit_lite.editing.document import Document
+from semedit_lite.editing.sliders import SliderEditor, standing
+from semedit_lite.editing.vectors import EditingVector
 from semedit_lite.errors import InputError
 from semedit_lite.images import resize_layout, save_picture
 from semedit_lite.labels import FACE_FINE
@@ -36,10 +38,6 @@ from semedit_lite.ui.sliders import (
     wanted_slider,
 )
 from semedit_lite.ui.tab import Tab, served
-
-if TYPE_CHECKING:
-    from semedit_lite.editing.sliders import SliderEditor
-    from semedit_lite.editing.vectors import EditingVector
 
 SIZE = 256  # of the part map, and of the pictures that follow a slider
 STEPS = (30, 100)  # of an edit by part map
@@ -76,8 +74,6 @@ Edit = Callable[[Callable[..., None], Callable[[], bool]], Document]
 @cache
 def editor() -> "SliderEditor":
     """The networks, loaded when first needed."""
-    from semedit_lite.editing.sliders import SliderEditor
-
     return SliderEditor()
 
 
@@ -120,7 +116,7 @@ class SliderTab(Tab):
         """Sliders, what the generator made of a photo, the way to another."""
         work = self.desk.peek(session)
         return (
-            encode_sliders(groups(work), values_of(step), busy=""),
+            encode_sliders(groups(work), standing(step), busy=""),
             *inversion_of(step.opened),
         )
 
@@ -155,17 +151,6 @@ def on_canvas(step: Document, session: Session, over: Tensor | None = None) -> s
         over=over,
         overlay=unsure(step),
     )
-
-
-def values_of(step: Document) -> dict[str, float]:
-    """How the sliders stand at a step."""
-    values = step.operation.get("values")
-    values = values if isinstance(values, dict) else {}
-    return {
-        str(name): float(value)
-        for name, value in values.items()
-        if type(value) in (int, float) and -FARTHEST <= value <= FARTHEST
-    }
 
 
 def known(work: Work | None) -> dict[str, Slider]:
@@ -229,7 +214,7 @@ def slide(sliders, session):
         if job.asked == values:  # a move from before the slider was let go
             return gr.skip(), gr.skip()
         raise InputError(BUSY)
-    if values == values_of(at):
+    if values == standing(at):
         return tab.seen(at), only(begun, session)
     shown = editor().slide(at, values, own=mine.vectors)
     return looked_at(shown), only(begun, session)
@@ -245,7 +230,7 @@ def finish(sliders, session):
     at, values, _ = asked(sliders, mine, begun)
     if jobs.on(begun.canvas) is not None:
         raise InputError(BUSY)
-    if values == values_of(at):
+    if values == standing(at):
         return gr.skip(), *tab.result_of(at), only(begun, session)
     step = editor().finish(at, values, own=mine.vectors)
     return *landed(step, parts_of(at), begun), only(begun, session)
@@ -259,10 +244,10 @@ def refine(sliders, session):
     """
     mine, begun = desk.work(session)
     at, values, steps = asked(sliders, mine, begun)
-    if not steps or not (values or values_of(at)):
+    if not steps or not (values or standing(at)):
         raise InputError("Move a slider and choose 10 or 30 steps; only an edit can be refined.")
     # What the same sliders made already is refined from where that began.
-    start = at.parent if at.parent and values == values_of(at) != values_of(at.parent) else at
+    start = at.parent if at.parent and values == standing(at) != standing(at.parent) else at
 
     def edit(on_step, stop):
         options = {"refine": steps, "on_step": on_step, "stop": stop}
@@ -298,7 +283,7 @@ def asked(sliders: Any, mine: SliderWork, session: Session) -> tuple[Document, d
     are known no longer stay as they are."""
     at, there = mine.at(session.canvas), known(mine)
     values, steps = decode_sliders(sliders, there)
-    others = {name: value for name, value in values_of(at).items() if name not in there}
+    others = {name: value for name, value in standing(at).items() if name not in there}
     return at, others | values, steps
 
 
@@ -336,7 +321,7 @@ def worked_out(
             seen = encode_progress(number / steps, words, picture)
             yield skipped, shown, *[skipped] * 2, seen, skipped
         shown = landed(step, over, begun)
-    free = skipped if shown == GONE else encode_sliders(at=values_of(step), busy="")
+    free = skipped if shown == GONE else encode_sliders(at=standing(step), busy="")
     yield *shown, free, NONE, skipped
 
 
@@ -366,8 +351,8 @@ def as_it_is(session):
         return GONE
     at = tab.face(session.seed) if mine is None else mine.at(session.canvas)
     if jobs.on(session.canvas) is not None:
-        return gr.skip(), encode_sliders(at=values_of(at)), gr.skip()
-    return tab.seen(at), encode_sliders(at=values_of(at), busy=""), NONE
+        return gr.skip(), encode_sliders(at=standing(at)), gr.skip()
+    return tab.seen(at), encode_sliders(at=standing(at), busy=""), NONE
 
 
 def discard(session):

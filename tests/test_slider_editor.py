@@ -1,6 +1,7 @@
 """The Sliders editor on the bundled weights: what moves, what stays, and what is refused."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from PIL import Image
 from semedit_lite.editing.compositing import feather
 from semedit_lite.editing.document import History
 from semedit_lite.editing.library import rederive
-from semedit_lite.editing.sliders import SliderEditor, region_at
+from semedit_lite.editing.sliders import SliderEditor, around, region_at, standing
 from semedit_lite.editing.vectors import Edit, EditingVector
 from semedit_lite.errors import InputError
 from semedit_lite.images import resize_layout, to_pil
@@ -192,3 +193,26 @@ def test_a_region_loses_nothing_at_another_side(size):
     assert there.any()
     back = region_at(there, 256)
     assert (back | ~region).all()
+
+
+def test_what_is_not_known_is_the_mean_of_what_is_near_in_each_channel():
+    colours = torch.tensor([0.1, -0.5, 0.9]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
+    for known in (
+        torch.zeros(1, 1, 64, 64, dtype=torch.bool).index_fill(3, torch.arange(3), True),
+        torch.ones(1, 1, 64, 64, dtype=torch.bool).index_fill(2, torch.arange(8, 60), False),
+        torch.ones(1, 1, 64, 64, dtype=torch.bool),
+    ):
+        noise = torch.where(known, colours, torch.full_like(colours, 7.0))
+        torch.testing.assert_close(around(noise, known), colours, atol=1e-5, rtol=0)
+
+
+def test_what_a_file_says_of_sliders_may_be_anything(face):
+    for values in (None, [1], {"a": "b", "c": math.nan, "d": True, "e": 0.5}):
+        document = replace(face, operation={"values": values})
+        assert standing(document) == ({"e": 0.5} if isinstance(values, dict) else {})
+
+
+def test_a_step_of_another_tool_is_no_slider(editor, face):
+    step = replace(face, operation={"tool": "?"}, parent=face, latent=face.latent + 1)
+    with pytest.raises(InputError, match="not known"):
+        editor.vector_of(step, "x")

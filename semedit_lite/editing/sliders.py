@@ -10,6 +10,7 @@ like it. So a photo stays as it is, and gets, inside the region of its edits, wh
 between two paintings.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -108,13 +109,8 @@ class SliderEditor:
             return self.generate(photo)
         photo, upright = read_photo(photo)
         found = align(upright, face_parser(self.device), FULL, face)
-        small = reduce(found.image, SIDE)
-
-        def on_step(step: int, loss: float, picture: Image.Image | None) -> None:
-            if progress is not None:
-                progress(step / max(1, steps))
-
-        inversion = self.space.invert(small, steps, on_step=on_step)
+        told = telling(progress, steps)
+        inversion = self.space.invert(reduce(found.image, SIDE), steps, on_step=told)
         return self._opened(
             found.image, inversion.rows, {"tool": "open"}, photo=photo, alignment=found
         )
@@ -127,12 +123,8 @@ class SliderEditor:
             raise InputError("A generated face has its code; only that of a photo is searched for.")
         steps = 2 * EMBED_STEPS
         mean = self.space.generator.rows(self.space.generator.mean_w[None])
-
-        def on_step(step: int, loss: float, picture: Image.Image | None) -> None:
-            if progress is not None:
-                progress(step / steps)
-
-        found = self.space.invert(reduce(opened.image, SIDE), steps, mean, on_step)
+        told = telling(progress, steps)
+        found = self.space.invert(reduce(opened.image, SIDE), steps, mean, told)
         before = self.inversion(opened)
         rows = found.rows if found.distance < before.distance else before.rows
         return self._opened(
@@ -142,9 +134,12 @@ class SliderEditor:
     @torch.no_grad()
     def inversion(self, opened: Document) -> Inversion:
         """What the generator makes of an opened photo, and how far that is from it."""
-        image = self._painted(opened, SIDE)
-        distance = self.space.distance(image, reduce(opened.image, SIDE).to(self.device)).item()
-        return Inversion(opened.latent, image, distance)
+        known = self._known.setdefault(opened, {})
+        if "inversion" not in known:  # a page asks at every step
+            image, photo = self._painted(opened, SIDE), reduce(opened.image, SIDE).to(self.device)
+            distance = self.space.distance(image, photo).item()
+            known["inversion"] = Inversion(opened.latent, image, distance)
+        return known["inversion"]
 
     def _opened(self, image: Tensor, rows: Tensor, operation: dict, **more: Any) -> Document:
         layout = resize_layout(self.space.parts(rows)[0], FULL)
@@ -229,8 +224,7 @@ class SliderEditor:
             stop=stop,
         )  # fmt: skip
         # the sliders stay where they are: what they did is still in the code
-        stand = at.operation.get("values", {})
-        operation = {"tool": "repaint parts", "values": stand, "steps": steps}
+        operation = {"tool": "repaint parts", "values": standing(at), "steps": steps}
         return self._child(at, found.rows, classes, asked, operation, found.losses, start, inside)
 
     def vector_of(self, document: Document, title: str) -> EditingVector:
@@ -239,6 +233,8 @@ class SliderEditor:
         if at is None or not torch.any(document.latent != at.latent):
             raise InputError("Nothing was edited yet; a slider is made of an edit.")
         record = document.operation
+        if not isinstance(record.get("classes"), list):  # a work that was made elsewhere
+            raise InputError("How this step came about is not known; a slider is made of an edit.")
         asked = resize_layout(document.layout, SIDE)[0].byte()
         losses = record.get("losses", [0.0, 0.0])
         # of the edit of a generated face anyone can make it again
@@ -259,7 +255,7 @@ class SliderEditor:
 
     def _moved(self, at: Document, values: Values, own: Vectors | None) -> tuple[Tensor, list[int]]:
         """W+ (1, 16, 512) with the sliders at `values`, and the classes that this changes."""
-        stand = at.operation.get("values", {})
+        stand = standing(at)
         moves = {name: values.get(name, 0.0) - stand.get(name, 0.0) for name in {**stand, **values}}
         moves = {name: move for name, move in moves.items() if move}
         vectors = self.check({name: values.get(name, 0.0) for name in moves}, own)
@@ -371,6 +367,22 @@ class SliderEditor:
         return FACE_FINE.check(part_map).cpu()
 
 
+def standing(document: Document) -> dict[str, float]:
+    """Where the sliders stand at a document; its operation may be out of a file."""
+    values = document.operation.get("values")
+    values = values if isinstance(values, dict) else {}
+    return {
+        str(name): float(value)
+        for name, value in values.items()
+        if type(value) in (int, float) and math.isfinite(value)
+    }
+
+
+def telling(progress: Progress | None, steps: int) -> OnStep | None:
+    """Says of a search how much of it is done."""
+    return None if progress is None else lambda step, *_: progress(step / max(1, steps))
+
+
 def transferred(photo: Tensor, before: Tensor, after: Tensor, region: Tensor) -> Tensor:
     """A photo (1, 3, S, S) changed as its painting was, from `before` to `after`.
 
@@ -394,7 +406,8 @@ def around(x: Tensor, known: Tensor) -> Tensor:
     mean of what is known near, of an ever wider neighbourhood."""
     weight = known.to(x)
     if weight.mean() == 1 or x.shape[-1] <= 4:
-        return x * weight + (1 - weight) * (x * weight).sum() / weight.sum().clamp(min=1)
+        mean = (x * weight).sum((2, 3), keepdim=True) / weight.sum().clamp(min=1)  # (1, C, 1, 1)
+        return torch.where(known, x, mean)
     few = F.avg_pool2d(weight, 2)
     mean = F.avg_pool2d(x * weight, 2) / few.clamp(min=1e-6)
     coarse = around(mean, few > 0)
