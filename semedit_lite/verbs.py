@@ -243,11 +243,10 @@ def invert(arguments: argparse.Namespace) -> None:
 
 def sliders(arguments: argparse.Namespace) -> int:
     """The sliders that there are; or one made again from its own record."""
-    from semedit_lite.editing.latent import LatentSpace
     from semedit_lite.editing.library import rederive
     from semedit_lite.editing.sliders import SliderEditor
 
-    editor = SliderEditor(arguments.device, LatentSpace(arguments.device))
+    editor = SliderEditor(arguments.device)
     if arguments.rederive is None:
         for name, vector in editor.vectors.items():
             low, high = vector.range

@@ -9,8 +9,9 @@ from torch import Generator, Tensor
 from semedit_lite.labels import LabelSet
 
 
-def uniform(count: int, low: float, high: float, rng: Generator) -> Tensor:
-    return low + (high - low) * torch.rand(count, generator=rng)
+def uniform(shape: int | tuple[int, ...], low: float, high: float, rng: Generator) -> Tensor:
+    """Numbers from `low` to `high`, on the device of `rng`."""
+    return low + (high - low) * torch.rand(shape, generator=rng, device=rng.device)
 
 
 def random_affine(

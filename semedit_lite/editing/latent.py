@@ -8,7 +8,7 @@ and each edit has its own region.
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -236,7 +236,6 @@ class LatentSpace:
         steps: int = STEPS,
         start: Tensor | None = None,
         free: Sequence[int] = FREE,
-        weights: Mapping[str, float] = WEIGHTS,
         on_step: OnStep | None = None,
         stop: Stop | None = None,
     ) -> Descent:
@@ -259,7 +258,7 @@ class LatentSpace:
                 inside,
                 lambda image, _: distance(image),
                 lambda image, _: 1 - F.cosine_similarity(self.person(image), person),
-                weights,
+                WEIGHTS,
             )
             return total.mean(), image
 

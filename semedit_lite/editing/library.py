@@ -6,7 +6,7 @@ drawn by few rules: a part is moved or stretched, or is that of another generate
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -167,10 +167,9 @@ def derive(space: LatentSpace, slider: Slider, report: Callable[[str], None] = p
     """The vector of a slider: the mean of its edits."""
     edits, moves = [], []
     for seed in slider.seeds:
-        rows = face(space, seed)
-        before = space.parts(rows)[0]
+        before = space.parts(face(space, seed))[0]
         after = slider.draw(space, before)
-        edit, move = one_edit(space, seed, rows, before, after, slider)
+        edit, move = one_edit(space, seed, before, after, slider.classes, slider.rows, slider.steps)
         edits.append(edit)
         moves.append(move)
         report(f"{slider.title}: face {seed}, loss {edit.loss[0]:.3f} to {edit.loss[1]:.3f}")
@@ -186,13 +185,20 @@ def derive(space: LatentSpace, slider: Slider, report: Callable[[str], None] = p
 
 
 def one_edit(
-    space: LatentSpace, seed: int, rows: Tensor, before: Tensor, after: Tensor, slider: Slider
+    space: LatentSpace,
+    seed: int,
+    before: Tensor,
+    after: Tensor,
+    classes: tuple[int, ...],
+    free: tuple[int, ...],
+    steps: int,
 ) -> tuple[Edit, Tensor]:
-    """The record of an edit, and its move (16, 512)."""
-    inside = where(before, after, slider.classes)
-    found = space.edit(rows, after, inside, slider.steps, free=slider.rows)
+    """The record of an edit of a face, part maps (1, 256, 256) before and after, and its move
+    (16, 512)."""
+    rows = face(space, seed)
+    found = space.edit(rows, after, where(before, after, classes), steps, free=free)
     loss = (found.losses[0], min(found.losses))
-    edit = Edit(seed, before[0].byte().cpu(), after[0].byte().cpu(), slider.steps, loss)
+    edit = Edit(seed, before[0].byte().cpu(), after[0].byte().cpu(), steps, loss)
     return edit, (found.rows - rows)[0].cpu()
 
 
@@ -210,17 +216,10 @@ def rederive(space: LatentSpace, vector: EditingVector) -> EditingVector:
             raise InputError(
                 f"The slider '{vector.title}' is composed of others, and of no edit of its own."
             )
-        rows = face(space, edit.seed)
-        slider = Slider(
-            vector.title, lambda _, layout: layout, vector.ids, (edit.seed,), *vector.range[::-1],
-            vector.rows, edit.steps,
-        )  # fmt: skip
         before, after = (x.long()[None] for x in (edit.before, edit.after))
-        moves.append(one_edit(space, edit.seed, rows, before, after, slider)[1])
-    return EditingVector(
-        vector.title, vector.classes, torch.stack(moves).mean(0), vector.rows, vector.range,
-        space.digest, vector.edits,
-    )  # fmt: skip
+        made = one_edit(space, edit.seed, before, after, vector.ids, vector.rows, edit.steps)
+        moves.append(made[1])
+    return replace(vector, delta=torch.stack(moves).mean(0))
 
 
 NEUTRAL = (5, 25, 36)  # of 60 that were looked at: adults without a smile, glasses or a beard

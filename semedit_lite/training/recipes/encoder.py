@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 
 from semedit_lite.data.faces import EVALUATION_SEED, GENERATOR, batch_size, mixed_rows
 from semedit_lite.data.folder import SUFFIXES, unpack
+from semedit_lite.data.warps import uniform
 from semedit_lite.errors import InputError
 from semedit_lite.faces.identity import framed
 from semedit_lite.images import load_photo, reduce, resize, to_bytes, to_tensor
@@ -194,10 +195,6 @@ def latents(model: MobileStyleGAN, count: int, rng: Generator) -> Tensor:
     shares = 0.5 * torch.rand(count, ROWS, 1, generator=rng, device=device)
     share = torch.where(kind == 1, crossed.float(), torch.where(kind == 2, shares, 0.0))
     return torch.lerp(first[:, None], second[:, None], share)
-
-
-def uniform(shape: tuple[int, ...], low: float, high: float, rng: Generator) -> Tensor:
-    return low + (high - low) * torch.rand(shape, generator=rng, device=rng.device)
 
 
 def move(images: Tensor, rng: Generator) -> Tensor:
