@@ -121,6 +121,16 @@ def test_identity_table():
     assert lines[3].startswith("| mobilefacenet a | 0.990 |")
 
 
+def test_inversion_table():
+    row = {"pictures": 24, "lpips": 0.2141, "psnr": 17.25, "identity": 0.3081, "poor": 0.25}
+    searched = row | {"identity": 0.6414, "poor": 0.0}
+    found = {"inversion": {"faces": row, "alone": row, "searched": searched}}
+    table = report.scores_table(found)
+    assert "| searched | 24 | 0.214 | 17.2 | 0.641 | 0.000 |" in table
+    line = report.summary({"x": found})
+    assert "identity 0.308 by MobileFaceNet b on 24 photos; after a search 0.641" in line
+
+
 def test_distance_table():
     lines = report.scores_table(DISTANCE).splitlines()
     assert lines[0].startswith("| 40 evaluation seeds, edit or size | pairs | Spearman |")

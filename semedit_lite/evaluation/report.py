@@ -376,6 +376,10 @@ def summary(scores: dict[str, dict[str, Any]]) -> str:
             text += f"{found['left_out_faces']['faces']} labelled faces"
             if "parser" in found:
                 text += f"; our parser's: {number(found['parser']['miou'])}"
+        elif "inversion" in found:
+            *_, alone, searched = found["inversion"].values()
+            text = f"identity {number(alone['identity'])} by MobileFaceNet b on "
+            text += f"{alone['pictures']} photos; after a search {number(searched['identity'])}"
         elif "lpips_agreement" in found:
             every = found["lpips_agreement"]["all"]
             text = f"Spearman {number(every['spearman'])} with LPIPS on {every['pairs']:,} pairs"
