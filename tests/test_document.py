@@ -170,9 +170,19 @@ def test_a_history_of_hundreds_of_steps_is_small():
     history = History.start(document)
     for _ in range(MAX_STEPS - 1):
         history = history.push(child(history.current))
-    assert 4 * 256**2 * MAX_STEPS <= history.nbytes < 1.05 * 4 * 256**2 * MAX_STEPS
+    assert 3 * 256**2 * MAX_STEPS <= history.nbytes < 1.05 * 3 * 256**2 * MAX_STEPS
     with pytest.raises(InputError, match=r"500 steps.* save it"):
         history.push(child(history.current))
+
+
+def test_maps_take_little_beside_the_picture():
+    face = torch.zeros(1, 512, 512, dtype=torch.long)
+    face[:, 100:400, 150:350] = 1
+    document = Document(torch.rand(1, 3, 512, 512), face, {"tool": "open"}, region=face > 0)
+    assert document.nbytes < 1.02 * 3 * 512**2
+    assert torch.equal(document.layout, face)
+    assert torch.equal(document.region, face > 0)
+    assert document.region.dtype == torch.bool
 
 
 def test_what_a_document_carries_counts(edited):

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semedit_lite.editing.latent import FLAT, WAIT, descend, flat, ramped, where
+from semedit_lite.editing.latent import FLAT, WAIT, descend, flat, ramped, region_of_edit
 from semedit_lite.labels import FACE_FINE
 from semedit_lite.models.mobilestylegan import ROWS
 
@@ -116,7 +116,7 @@ def test_a_region_holds_the_edit_and_what_is_near(seed, classes):
     before = before.repeat_interleave(16, 1).repeat_interleave(16, 2)
     after = before.clone()
     after[:, 20:30, 20:30] = next(iter(classes))
-    inside = where(before, after, sorted(classes))
+    inside = region_of_edit(before, after, sorted(classes))
     assert inside[(before != after)].all()
     # nothing that is farther than 5 pixels from any edited class
     edited = torch.isin(before, torch.tensor(sorted(classes)))
@@ -131,20 +131,20 @@ def test_of_ground_only_what_was_repainted_is_the_region():
     before[:, :20] = hair
     after = before.clone()
     after[:, 20:24, :10] = hair
-    inside = where(before, after, [hair, skin])
+    inside = region_of_edit(before, after, [hair, skin])
     assert inside[:, 15:29, :15].all()
     assert inside.sum() == 14 * 15
-    assert where(before, before, [hair]).sum() == 0
+    assert region_of_edit(before, before, [hair]).sum() == 0
     before[:, 40:44, 40:50] = mouth
-    assert where(before, before, [mouth]).sum() == 14 * 20
+    assert region_of_edit(before, before, [mouth]).sum() == 14 * 20
 
 
 def test_each_edit_has_its_own_region():
     mouth, nose = FACE_FINE.id("mouth"), FACE_FINE.id("nose")
     layout = torch.ones(1, 64, 64, dtype=torch.long)
     layout[:, 40:44, 20:40], layout[:, 20:30, 25:30] = mouth, nose
-    first = where(layout, layout, [mouth])
-    second = where(layout, layout, [nose])
+    first = region_of_edit(layout, layout, [mouth])
+    second = region_of_edit(layout, layout, [nose])
     assert first.any()
     assert second.any()
     assert not (first & second).any()

@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import groupby
 from math import isfinite
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -43,22 +43,48 @@ MIN_SCALE = 1e-3  # of a crop's pixel, in pixels of the photo
 
 
 class _Packed:
-    """A field of a dataclass that is given as a tensor of floats or ids and held in 8 bits; what is
-    got is new each time, so nobody can change what is held."""
+    """A field of a dataclass that is given as a tensor of floats, ids or truths and held smaller;
+    what is got is new each time, so nobody can change what is held."""
 
-    def __init__(self, pack: Callable[[Tensor], Tensor], unpack: Callable[[Tensor], Tensor]):
-        self._pack, self._unpack = pack, unpack
+    def __init__(
+        self, pack: Callable[[Tensor], Any], unpack: Callable[[Any], Tensor], optional: bool = False
+    ) -> None:
+        self._pack, self._unpack, self._optional = pack, unpack, optional
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"_{name}"
 
-    def __get__(self, instance: Any, owner: type) -> Tensor:
+    def __get__(self, instance: Any, owner: type) -> Tensor | None:
         if instance is None:  # a dataclass asks for the default
+            if self._optional:
+                return None
             raise AttributeError(self._name)
-        return self._unpack(instance.__dict__[self._name])
+        held = instance.__dict__[self._name]
+        return None if held is None else self._unpack(held)
 
-    def __set__(self, instance: Any, value: Tensor) -> None:
-        instance.__dict__[self._name] = self._pack(value).cpu()
+    def __set__(self, instance: Any, value: Tensor | None) -> None:
+        instance.__dict__[self._name] = None if value is None else self._pack(value)
+
+
+class _Map(NamedTuple):
+    """Ids or truths (1, H, W) of a few large areas: a hundredth of their bytes."""
+
+    shape: torch.Size
+    deflated: bytes
+
+    @classmethod
+    def of(cls, values: Tensor) -> Self:
+        return cls(values.shape, zlib.compress(values.byte().cpu().numpy().tobytes(), 1))
+
+    @property
+    def values(self) -> Tensor:
+        """uint8 (1, H, W)."""
+        flat = torch.frombuffer(bytearray(zlib.decompress(self.deflated)), dtype=torch.uint8)
+        return flat.view(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.deflated)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +94,12 @@ class Document:
     The picture is held on the grid of 8 bits a channel, so what is saved is what was seen.
     """
 
-    image: Tensor = _Packed(to_bytes, lambda held: held.float() / 127.5 - 1)  # (1, 3, H, W)
-    layout: Tensor = _Packed(lambda ids: FACE_FINE.check(ids).byte(), Tensor.long)  # (1, H, W) ids
+    image: Tensor = _Packed(  # (1, 3, H, W)
+        lambda image: to_bytes(image).cpu(), lambda held: held.float() / 127.5 - 1
+    )
+    layout: Tensor = _Packed(  # (1, H, W) ids
+        lambda ids: _Map.of(FACE_FINE.check(ids)), lambda held: held.values.long()
+    )
     operation: dict[str, Any]  # what made it, JSON-able; "tool" names the kind
     latent: Tensor | None = None  # (1, 16, 512) W+, where the generator made the picture
     parent: Self | None = field(default=None, repr=False)  # the chain may be long
@@ -77,7 +107,7 @@ class Document:
     alignment: Alignment | None = None  # ... and where; of an opened photo only
     scores: dict[str, Any] | None = None  # the scorecard of the operation
     # bool (1, H, W): where the picture is another than the opened one; where the layout is, if None
-    region: Tensor | None = None
+    region: Tensor | None = _Packed(_Map.of, lambda held: held.values.bool(), optional=True)
 
     @property
     def chain(self) -> tuple[Self, ...]:
@@ -120,12 +150,12 @@ class Document:
     @cached_property
     def nbytes(self) -> int:
         """What this document takes in memory, its parent not counted; about."""
-        tensors = [self.__dict__["_image"], self.__dict__["_layout"], self.latent, self.region]
+        held = [self.latent, *(self.__dict__[name] for name in ("_image", "_layout", "_region"))]
         if self.alignment is not None:
-            tensors += [self.alignment.image, self.alignment.layout]
+            held += [self.alignment.image, self.alignment.layout]
         records = len(json.dumps([self.operation, self.scores]))
         photo = 0 if self.photo is None else self.photo.nbytes
-        return sum(t.nbytes for t in tensors if t is not None) + photo + 4 * records
+        return sum(x.nbytes for x in held if x is not None) + photo + 4 * records
 
     def save_picture(self, path: str | Path, *, whole: bool = True) -> None:
         """Writes a PNG or JPEG that carries its provenance: `whole`, or `picture` alone."""
@@ -206,11 +236,11 @@ class History:
 
     def find(self, layout: Tensor, operation: dict[str, Any]) -> tuple[Document, ...]:
         """The steps that have this layout (1, H, W) and were made by an equal operation."""
-        ids = layout.byte()
+        held = _Map.of(layout)
         return tuple(
             document
             for document in self.steps
-            if document.operation == operation and torch.equal(document.__dict__["_layout"], ids)
+            if document.operation == operation and document.__dict__["_layout"] == held
         )
 
     def save(self, path: str | Path) -> None:
@@ -296,7 +326,7 @@ class History:
             document = _step(file, i, step, parent, whole=version == 1)
             if i == 0:
                 document = _opened(file, document, about["matrix"])
-                if count * 4 * document.layout.numel() > MAX_BYTES:
+                if count * 3 * document.layout.numel() > MAX_BYTES:
                     raise InputError(f"its pictures take more than {MAX_BYTES // 2**20} MB")
             documents.append(document)
         leaves = sorted(set(range(count)) - set(parents))

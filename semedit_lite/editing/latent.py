@@ -191,6 +191,14 @@ class LatentSpace:
         """Who a face in the generator's framing (B, 3, S, S) is: (B, 128)."""
         return face_identity(self.device)(framed(image))
 
+    def look(
+        self, rows: Tensor, branch: SegmentationBranch, size: int = SIDE
+    ) -> tuple[Tensor, Tensor]:
+        """W+ (B, 16, 512) -> picture (B, 3, size, size), here and there beyond [-1, 1], and logits
+        (M, B, K, 256, 256) of a branch, both of the same maps."""
+        maps = self.generator.levels(rows, blocks_for(size))
+        return self.generator.picture(maps[-1], rows, size), branch(maps[: len(branch.channels)])
+
     @torch.no_grad()
     def parts(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """W+ (B, 16, 512) -> part map (B, 256, 256), how unsure it is (B, 256, 256)."""
@@ -248,12 +256,11 @@ class LatentSpace:
         distance = self.distance.against(goal)
 
         def loss_of(moved: Tensor) -> tuple[Tensor, Tensor]:
-            maps = self.generator.levels(moved, blocks_for(SIDE))
-            image = self.generator.early(maps[-1], moved, SIDE)
+            image, logits = self.look(moved, self.editing_branch)
             total, _ = edit_loss(
                 image,
                 goal,
-                self.editing_branch(maps),
+                logits,
                 layout,
                 inside,
                 lambda image, _: distance(image),
@@ -273,7 +280,7 @@ class LatentSpace:
         )
 
 
-def where(
+def region_of_edit(
     before: Tensor, after: Tensor, classes: Sequence[int], brush: Tensor | None = None
 ) -> Tensor:
     """The region of an edit (1, 256, 256), part maps before and after: all of the edited parts, and

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semedit_lite.data.labelled import labelled
-from semedit_lite.editing.latent import FREE, STEPS, TRUNCATION, LatentSpace, where
+from semedit_lite.editing.latent import FREE, STEPS, TRUNCATION, LatentSpace, region_of_edit
 from semedit_lite.editing.parts import copy_part
 from semedit_lite.editing.vectors import SIDE, Edit, EditingVector
 from semedit_lite.errors import InputError
@@ -196,7 +196,7 @@ def one_edit(
     """The record of an edit of a face, part maps (1, 256, 256) before and after, and its move
     (16, 512)."""
     rows = face(space, seed)
-    found = space.edit(rows, after, where(before, after, classes), steps, free=free)
+    found = space.edit(rows, after, region_of_edit(before, after, classes), steps, free=free)
     loss = (found.losses[0], min(found.losses))
     edit = Edit(seed, before[0].byte().cpu(), after[0].byte().cpu(), steps, loss)
     return edit, (found.rows - rows)[0].cpu()

@@ -34,7 +34,7 @@ from semedit_lite.editing.latent import (
     LatentSpace,
     OnStep,
     Stop,
-    where,
+    region_of_edit,
 )
 from semedit_lite.editing.scorecard import scorecard
 from semedit_lite.editing.vectors import SIDE, Edit, EditingVector, bundled
@@ -45,8 +45,8 @@ from semedit_lite.faces.frames import Frame
 from semedit_lite.faces.parse import face_parser, parse
 from semedit_lite.images import Source, reduce, resize, resize_layout, to_pil
 from semedit_lite.labels import FACE, FACE_FINE
-from semedit_lite.models.editgan import layout_of
-from semedit_lite.models.mobilestylegan import FULL, blocks_for
+from semedit_lite.models.editgan import js_uncertainty, layout_of
+from semedit_lite.models.mobilestylegan import FULL
 from semedit_lite.photo import read_photo
 
 Values = Mapping[str, float]  # name of a slider -> where it stands
@@ -159,8 +159,11 @@ class SliderEditor:
         """The picture with the sliders at `values`, 256 pixels wide, to be looked at while they
         move; `own` are vectors beside the editor's."""
         rows, classes = self._moved(at, values, own)
-        small, _ = self._shown(at, rows, classes, SIDE)
-        return to_pil(small)
+        if at.opened.photo is None:
+            return to_pil(self.space.generator.synthesis(rows, SIDE).clamp(-1, 1))
+        image, logits = self.space.look(rows, self.space.editing_branch)
+        inside = region_of_edit(self._parts(at)[0], layout_of(logits), classes)
+        return to_pil(self._shown(at, image, inside)[0])
 
     # Editing ----------------------------------------------------------------------------------
 
@@ -184,7 +187,7 @@ class SliderEditor:
         losses = ()
         if refine:
             wanted = self.space.parts(rows)[0]
-            inside = where(self._parts(at)[0], wanted, classes)
+            inside = region_of_edit(self._parts(at)[0], wanted, classes)
             found = self.space.edit(
                 at.latent.to(self.device), wanted, inside, refine, rows, FREE, on_step=on_step,
                 stop=stop,
@@ -218,7 +221,7 @@ class SliderEditor:
             raise InputError("This asks for another face altogether; change some parts only.")
         classes = torch.cat([asked[painted], shown[painted]]).unique().tolist()
         before = self._parts(at)[0]
-        inside = where(before, asked.to(self.device), classes, painted)
+        inside = region_of_edit(before, asked.to(self.device), classes, painted)
         found = self.space.edit(
             at.latent.to(self.device), asked.to(self.device), inside, steps, on_step=on_step,
             stop=stop,
@@ -277,10 +280,11 @@ class SliderEditor:
         inside: Tensor | None = None,
     ) -> Document:
         """The child of `at` with this code, and the part map that was asked for, or that it has."""
-        parts = self.space.parts(rows)
+        image, logits = self.space.look(rows, self.space.branch, FULL)
+        parts = layout_of(logits), js_uncertainty(logits)
         if inside is None:
-            inside = where(self._parts(at)[0], parts[0], classes)
-        image, region = self._shown(at, rows, classes, FULL, inside)
+            inside = region_of_edit(self._parts(at)[0], parts[0], classes)
+        image, region = self._shown(at, image, inside)
         opened = at.opened
         operation = {**operation, "classes": [FACE_FINE.classes[k] for k in classes]}
         operation["generator"] = self.space.digest
@@ -315,26 +319,12 @@ class SliderEditor:
         self._known[document] = {"parts": parts}
         return document
 
-    def _shown(
-        self,
-        at: Document,
-        rows: Tensor,
-        classes: list[int],
-        size: int,
-        inside: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """The picture (1, 3, size, size) of a code, and the region (1, size, size) of all edits
-        that led to it: outside it and its halo a photo is as it was opened. `inside` (1, 256, 256)
-        is the region of this edit; without it, a photo is only to be had at 256 pixels."""
-        opened, space = at.opened, self.space
-        if size == SIDE and opened.photo is not None and inside is None:  # both of the same maps
-            maps = space.generator.levels(rows, blocks_for(SIDE))
-            image = space.generator.early(maps[-1], rows, SIDE).clamp(-1, 1)
-            inside = where(self._parts(at)[0], layout_of(space.editing_branch(maps)), classes)
-        else:
-            image = space.generator.synthesis(rows, size).clamp(-1, 1)
-        if inside is None:
-            return image, torch.zeros_like(image[:, 0], dtype=torch.bool)  # a preview
+    def _shown(self, at: Document, image: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        """The picture of an edit of `at` which the generator paints as image (1, 3, S, S) and whose
+        region is `inside` (1, 256, 256), and the region (1, S, S) of all edits that led to it:
+        outside it and its halo a photo is as it was opened."""
+        opened, size = at.opened, image.shape[-1]
+        image = image.clamp(-1, 1)
         region = region_at(inside, size)
         if at.region is not None:
             region = region | region_at(at.region.to(self.device), size)

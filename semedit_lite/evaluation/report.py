@@ -83,6 +83,8 @@ def scores_table(scores: dict[str, Any]) -> str:
         return _distance_table(scores)
     if "left_out_faces" in scores:
         return _branch_tables(scores)
+    if "moved" in scores:
+        return _slider_tables(scores)
     return _generator_tables(scores)
 
 
@@ -295,6 +297,37 @@ def _branch_tables(scores: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _slider_tables(scores: dict[str, Any]) -> str:
+    parts = []
+    for name, found in scores["smile"].items():
+        rows: Rows = {
+            way: {
+                "faces": row["faces"],
+                "smiling, %": 100.0 * row["smiling"],
+                "probability of a smile": row["happy"],
+                "mouth wider by": row["wider"],
+                "identity": row["identity"],
+                f"Fréchet to {found['reference']} others": row["frechet"],
+            }
+            for way, row in found["ways"].items()
+        }
+        parts.append(markdown(rows, f"{name} that do not smile"))
+    moved: Rows = {
+        f"`{name}`: {row['measure']}": {
+            "before": row["before"],
+            "low end": row["change"]["low"],
+            "half": row["change"]["half"],
+            "high end": row["change"]["high"],
+            "falls, %": 100.0 * row["falls"],
+            "rises, %": 100.0 * row["rises"],
+            **{f"identity, {stand}": value for stand, value in row["identity"].items()},
+        }
+        for name, row in scores["moved"].items()
+    }
+    faces = max(row["faces"] for row in scores["moved"].values())
+    return "\n\n".join([*parts, markdown(moved, f"{faces} unseen faces, change at")])
+
+
 def spread(values: list[float]) -> str:
     """The mean, and how far the values deviate where there are several."""
     text = number(statistics.mean(values))
@@ -380,6 +413,11 @@ def summary(scores: dict[str, dict[str, Any]]) -> str:
             *_, alone, searched = found["inversion"].values()
             text = f"identity {number(alone['identity'])} by MobileFaceNet b on "
             text += f"{alone['pictures']} photos; after a search {number(searched['identity'])}"
+        elif "moved" in found:
+            before, slider, *_ = found["smile"]["generated faces"]["ways"].values()
+            text = f"Smile: of {slider['faces']} unseen faces {before['smiling']:.0%} smile before "
+            text += f"and {slider['smiling']:.0%} after, by an expression classifier; identity "
+            text += f"{number(slider['identity'])} by MobileFaceNet b"
         elif "lpips_agreement" in found:
             every = found["lpips_agreement"]["all"]
             text = f"Spearman {number(every['spearman'])} with LPIPS on {every['pairs']:,} pairs"

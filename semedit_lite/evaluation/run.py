@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from semedit_lite.editing.vectors import FOLDER
 from semedit_lite.errors import InputError
 from semedit_lite.hub import digest, find, network, write_beside
 from semedit_lite.models.editgan import SegmentationBranch
@@ -27,6 +28,10 @@ def evaluate(
     for fewer than 2 seeds, of which no spread is to be had."""
     if count is not None and count < 2:
         raise InputError(f"{count} seeds are too few to score; give 2 or more.")
+    if name == FOLDER.name:
+        from semedit_lite.evaluation.sliders import score_sliders
+
+        return written(FOLDER, rounded(score_sliders(count)), write)
     folder = find(name)
     model = network(folder).to(device)
     match model:
@@ -65,6 +70,10 @@ def evaluate(
         case _:
             raise InputError(f"There is no evaluation for '{name}' ({type(model).__name__}).")
     result = {"weights_sha256": digest(folder / "model.safetensors"), **rounded(result)}
+    return written(folder, result, write)
+
+
+def written(folder: Path, result: dict, write: bool) -> dict:
     if write:
         text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
         write_beside(folder / "scores.json", lambda path: path.write_text(text, encoding="utf-8"))

@@ -40,7 +40,7 @@ def inverse_haar(x: Tensor) -> Tensor:
 
 
 def blocks_for(size: int) -> int:
-    """How many blocks a picture of 128, 256 or 512 pixels needs: 4, 5 or 6."""
+    """How many blocks a picture of 128, 256, 512 or 1024 pixels needs: 4, 5, 6 or 7."""
     return size.bit_length() - 4
 
 
@@ -203,14 +203,15 @@ class MobileStyleGAN(nn.Module, Pretrained):
         if size not in self.sizes:
             raise InputError(f"Faces come in the sizes {self.sizes}, not {size}.")
         wp = self.rows(w)
-        if size == FULL:
-            return self.to_rgb(self.levels(wp)[-1], wp[:, ROWS - 1])
-        return self.early(self.levels(wp, blocks_for(size))[-1], wp, size)
+        return self.picture(self.levels(wp, blocks_for(size))[-1], wp, size)
 
-    def early(self, features: Tensor, w: Tensor, size: int) -> Tensor:
+    def picture(self, features: Tensor, w: Tensor, size: int) -> Tensor:
         """The features of the block at size / 2, and the latent they came from -> picture. Of the
-        skipped rows of W+ only the last has an effect."""
-        return self.heads[str(size)](features, self.to_rgb.modulation.scale(self.rows(w)[:, -1]))
+        rows of W+ that no block has read only the last has an effect."""
+        last = self.rows(w)[:, -1]
+        if size == FULL:
+            return self.to_rgb(features, last)
+        return self.heads[str(size)](features, self.to_rgb.modulation.scale(last))
 
     def forward(self, z: Tensor, size: int = FULL, truncation: float = 1.0) -> Tensor:
         """z (B, 512) from N(0, I) -> picture (B, 3, size, size)."""

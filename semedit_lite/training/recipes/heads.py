@@ -88,7 +88,7 @@ class HeadsRecipe:
         for size in SIZES:
             # in full precision: the linear part is a small sum of large terms
             with torch.autocast(total.device.type, enabled=False):
-                picture = self.model.early(batch[str(size)], batch["rows"], size)
+                picture = self.model.picture(batch[str(size)], batch["rows"], size)
             wanted = reduce(batch["0"], picture.shape[-1])
             error = (picture - wanted)[..., RIM:-RIM, RIM:-RIM].pow(2).mean()
             total = total + error
@@ -101,7 +101,7 @@ class HeadsRecipe:
         maps = torch.stack([face[size].float() for face in self.held])
         wanted = torch.stack([face[0].float() for face in self.held])
         trained, self.model.heads = self.model.heads, heads
-        made = self.model.early(maps, self.held_rows, size)
+        made = self.model.picture(maps, self.held_rows, size)
         self.model.heads = trained
         return made, reduce(wanted, size)
 

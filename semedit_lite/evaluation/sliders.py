@@ -1,0 +1,317 @@
+"""Do the sliders do what they say to faces that they were not made of, and does the person stay?
+
+The judges are networks that no loss has seen: an expression classifier, MediaPipe's mesh and iris,
+an independent parser, MobileFaceNet "b". Smile is compared as in EditGAN (table 1): with steps of
+refinement, and with other ways to a smile.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from multiprocessing import get_context
+from statistics import mean
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from semedit_lite import hub
+from semedit_lite.data.faces import EVALUATION_SEED, TRUNCATION
+from semedit_lite.data.labelled import labelled, labelled_seeds
+from semedit_lite.data.photos import data_folder
+from semedit_lite.editing.latent import FREE
+from semedit_lite.editing.library import MOUTH, face, lent
+from semedit_lite.editing.paint import PaintEditor, Repaint, Style
+from semedit_lite.editing.sliders import SliderEditor
+from semedit_lite.editing.vectors import SIDE, Edit, EditingVector, bundled
+from semedit_lite.errors import InputError
+from semedit_lite.evaluation.frechet import frechet_distance
+from semedit_lite.evaluation.inversion import PHOTOS, alike
+from semedit_lite.faces.align import NoFaceError, align
+from semedit_lite.faces.parse import face_parser
+from semedit_lite.images import load_photo, reduce, to_pil, to_tensor
+from semedit_lite.labels import FACE
+from semedit_lite.teachers import MISSING, NETS, teachers
+from semedit_lite.training.teachers import MobileFaceNet
+
+FIRST = EVALUATION_SEED + 5_000  # no other evaluation uses these
+GENERATED, TAKEN, MOVED = 100, 60, 32  # generated faces and photos for smile, faces for the others
+HAPPY = 0.5  # probability from which a face smiles
+# Title of a way to smile -> where its sliders stand, and steps of refinement.
+WAYS: dict[str, tuple[dict[str, float], int]] = {
+    "slider at 1": ({"smile": 1.0}, 0),
+    "slider at 1, refined 10 steps": ({"smile": 1.0}, 10),
+    "slider at 1, refined 30 steps": ({"smile": 1.0}, 30),
+    "slider at 1.5": ({"smile": 1.5}, 0),
+    "linear direction, as long as the slider at 1": ({"linear": 1.0}, 0),
+    "linear direction, twice as long": ({"linear": 2.0}, 0),
+}
+BEFORE, REPAINT = "before", "mouth repainted by SPADE"
+Seen = dict[str, float]  # name of a measure -> value
+
+# What a slider should raise, and how it is measured. Lengths are in distances of the eyes.
+MEASURES = {
+    "smile": "width of the mouth",
+    "mouth-open": "gap of the lips",
+    "lips-full": "height of both lips",
+    "eyes-wide": "gap of the lids",
+    "gaze": "irises from the middle between the corners, in widths of the eye",
+    "brows-up": "brows above the upper lids",
+    "glasses": "glasses, % of the picture",
+    "beard": "chin darker than the cheeks, of 2",
+    "hair-long": "hair below the mouth, % of the picture",
+    "hair-volume": "hair, % of the picture",
+    "fringe": "hair on the forehead, % of the picture",
+    "nose": "width of the nose",
+    "jaw": "width of the jaw",
+}
+
+
+def score_sliders(count: int | None = None) -> dict[str, Any]:
+    """Scores of the sliders that come with the package, on the CPU: of all on MOVED generated faces
+    that no edit has seen, and of smile on GENERATED more and TAKEN photos of `celeba_wild` that do
+    not smile, or on `count` of each. Needs SEMEDIT_DATA and SEMEDIT_TEACHERS."""
+    if teachers() is None:
+        raise InputError(f"{MISSING}: its networks judge the sliders.")
+    wild = sorted(map(str, (data_folder() / PHOTOS).glob("*.jpg")))
+    sets = {
+        "generated faces": (range(FIRST + MOVED, FIRST + MOVED + 3 * GENERATED), GENERATED),
+        "photos": (wild[::2], TAKEN),
+    }
+    smile = {}
+    for name, (candidates, wanted) in sets.items():
+        wanted = count or wanted
+        smiles = dict(zip(candidates, spread(smiling, candidates), strict=True))
+        taken = [one for one, happy in smiles.items() if happy is not None and happy < HAPPY]
+        taken = taken[:wanted]
+        others = [one for one in smiles if smiles[one] is not None and one not in taken][:wanted]
+        reference = torch.stack(spread(features_of, others))
+        smile[name] = summarised(spread(ways_to_smile, taken), reference)
+    moved = spread(all_moved, range(FIRST, FIRST + (count or MOVED)))
+    faces = {name: [each[name] for each in moved if each is not None] for name in bundled()}
+    return {
+        "sliders_sha256": {name: hub.digest(path) for name, path in bundled().items()},
+        "smile": smile,
+        "moved": {name: gathered(name, each) for name, each in faces.items()},
+        "nets": {"independent judge": NETS["independent judge"]},
+    }
+
+
+def spread(work: Callable, items: Any) -> list:
+    """`work` done to each item, by as many processes as there are cores, of one thread each."""
+    items = list(items)
+    with ProcessPoolExecutor(
+        os.cpu_count(), get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        return list(tqdm(pool.map(work, items), total=len(items), desc=work.__name__))
+
+
+# Judging ------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def look(image: Tensor) -> Seen | None:
+    """What the judges measure of a face (1, 3, S, S); None where they find none."""
+    judge = teachers()
+    faces = judge.detect(image)[0]
+    if not faces:
+        return None
+    mesh = judge.mesh(image, faces[0])[:, :2]  # (468, 2)
+    happy = judge.EXPRESSIONS.index("happy")
+    parts = judge.parse(image)[0]  # (256, 256)
+    z = torch.view_as_complex(mesh.contiguous())
+    eyes = torch.view_as_complex(judge.five_points(mesh)[:2].contiguous())
+    irises = torch.view_as_complex(judge.iris(image, mesh)[:, 0].contiguous())
+    z, irises = ((x - eyes.mean()) / (eyes[1] - eyes[0]) for x in (z, irises))  # level, in eyes
+
+    def apart(*pairs: tuple[int, int]) -> float:
+        return torch.stack([(z[a] - z[b]).abs() for a, b in pairs]).mean().item()
+
+    def above(*pairs: tuple[int, int]) -> float:
+        return torch.stack([(z[b] - z[a]).imag for a, b in pairs]).mean().item()
+
+    def light(points: tuple[int, ...]) -> float:
+        at = (mesh[list(points)] / image.shape[-1] * 2 - 1)[None, None]  # (1, 1, N, 2)
+        soft = F.avg_pool2d(image, 5, 1, 2)
+        return F.grid_sample(soft, at, align_corners=False).mean().item()
+
+    rows = torch.arange(256)[:, None] + 0.5
+    columns = torch.arange(256)[None] + 0.5
+    x, y = (mesh * 256 / image.shape[-1]).T
+    hair = parts == FACE.id("hair")
+    brows, top = y[[105, 334]].mean(), y[10]
+    forehead = (rows < brows) & (rows > top) & (columns > x[54]) & (columns < x[284])
+    eye = [(irises[k] - z[a]) / (z[b] - z[a]) for k, (a, b) in enumerate([(33, 133), (362, 263)])]
+    return {
+        "happy": judge.expression(judge.crop_face(image, faces[0])[0])[0, happy].item(),
+        "smile": apart((61, 291)),
+        "mouth-open": apart((13, 14)),
+        "lips-full": apart((0, 13)) + apart((14, 17)),
+        "eyes-wide": apart((159, 145), (386, 374)),
+        "gaze": torch.stack(eye).real.mean().item() - 0.5,
+        "brows-up": above((105, 159), (334, 386)),
+        "glasses": 100 * (parts == FACE.id("eye_g")).float().mean().item(),
+        "beard": light((50, 280, 101, 330)) - light((32, 262, 194, 418, 200)),
+        "hair-long": 100 * (hair & (rows > y[[61, 291]].mean())).float().mean().item(),
+        "hair-volume": 100 * hair.float().mean().item(),
+        "fringe": 100 * (hair & forehead).float().mean().item(),
+        "nose": apart((129, 358)),
+        "jaw": apart((172, 397)),
+    }
+
+
+@lru_cache(maxsize=1)
+def editors() -> tuple[SliderEditor, PaintEditor]:
+    """Of a process."""
+    return SliderEditor(), PaintEditor()
+
+
+@lru_cache(maxsize=1)
+def person() -> MobileFaceNet:
+    return MobileFaceNet("b")
+
+
+@torch.no_grad()
+def plain(one: int | str) -> Tensor | None:
+    """A generated face or the face of a photo, as it is: (1, 3, 256, 256)."""
+    if isinstance(one, int):
+        space = editors()[0].space
+        return space.generator.synthesis(face(space, one), SIDE).clamp(-1, 1)
+    try:
+        return align(load_photo(one), face_parser("cpu"), SIDE).image
+    except NoFaceError:
+        return None
+
+
+def smiling(one: int | str) -> float | None:
+    """The probability that a face smiles; None where there is none."""
+    image = plain(one)
+    seen = None if image is None else look(image)
+    return None if seen is None else seen["happy"]
+
+
+@torch.no_grad()
+def features_of(one: int | str) -> Tensor:
+    """What the Fréchet distance is computed of (1280,)."""
+    return teachers().frechet_features(plain(one))[0]
+
+
+# Smile --------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def linear() -> EditingVector:
+    """A direction in W+ from the same labels (as InterFaceGAN's, whose plane is fitted to
+    attributes): from the mean of the labelled faces with the narrower mouths to that of those with
+    the wider ones; as long as the slider Smile."""
+    space, smile = editors()[0].space, editors()[0].vectors["smile"]
+    width = []
+    for layout in labelled(labelled_seeds()):
+        _, x = torch.isin(layout, torch.tensor(MOUTH)).nonzero(as_tuple=True)
+        width.append((x.max() - x.min()).item())
+    ranks = torch.tensor(width).argsort()
+    rows = space.generator.latents(labelled_seeds(), TRUNCATION)
+    half = len(ranks) // 2
+    delta = torch.zeros_like(smile.delta)
+    delta[list(FREE)] = (rows[ranks[half:]].mean(0) - rows[ranks[:half]].mean(0))[list(FREE)]
+    delta *= smile.delta.norm() / delta.norm()
+    made = [Edit(None, edit.before, edit.after, 0, (0.0, 0.0)) for edit in smile.edits]
+    return EditingVector(
+        "Linear", smile.classes, delta, FREE, (-2.0, 2.0), space.digest, tuple(made)
+    )
+
+
+def pictures(one: int | str) -> Iterator[tuple[str, Tensor]]:
+    """A face (1, 3, 256, 256) as it is, and by each way to smile."""
+    editor, painter = editors()
+    opened = editor.open(one)
+    yield BEFORE, reduce(opened.image, SIDE)
+    for way, (values, refine) in WAYS.items():
+        made = editor.finish(opened, values, {"linear": linear()}, refine)
+        yield way, reduce(made.image, SIDE)
+    painted = painter.generate(one) if isinstance(one, int) else painter.open(one)
+    try:
+        layout = lent(302, MOUTH, MOUTH)(editor.space, painted.layout)
+    except InputError:
+        return  # the parser has seen no mouth
+    yield REPAINT, painter.apply(painted, Repaint(layout, Style.own())).image
+
+
+def ways_to_smile(one: int | str) -> dict[str, dict[str, Any]]:
+    """Way -> what the judges see, who it is, features."""
+    found, before = {}, None
+    for way, image in pictures(one):
+        image = to_tensor(to_pil(image))  # of eight bits, as it is saved
+        before = image if before is None else before
+        found[way] = {
+            "seen": look(image),
+            "identity": alike(person(), image, before),
+            "features": teachers().frechet_features(image)[0],
+        }
+    return found
+
+
+def summarised(faces: list[dict[str, dict[str, Any]]], reference: Tensor) -> dict[str, Any]:
+    """Means over faces, by way; the Fréchet distance is to `reference` (N, 1280)."""
+    table = {}
+    for way in (BEFORE, *WAYS, REPAINT):
+        found = [(each[BEFORE]["seen"], each[way]) for each in faces if way in each]
+        seen = [(before, now["seen"]) for before, now in found if now["seen"] is not None]
+        table[way] = {
+            "faces": len(found),
+            "smiling": mean(now["happy"] >= HAPPY for _, now in seen),
+            "happy": mean(now["happy"] for _, now in seen),
+            "wider": mean(now["smile"] - before["smile"] for before, now in seen),
+            "identity": mean(now["identity"] for _, now in found),
+            "frechet": frechet_distance(
+                torch.stack([now["features"] for _, now in found]), reference
+            ),
+        }
+    return {"reference": len(reference), "ways": table}
+
+
+# Every slider -------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def all_moved(seed: int) -> dict[str, dict[str, tuple[Seen | None, float]]] | None:
+    """Slider -> as it is, at both ends and half way up: what the judges see, and how much the
+    person is the same; None where the judges find no face to begin with."""
+    editor = editors()[0]
+    before = plain(seed)
+    if look(before) is None:
+        return None
+    opened, found = editor.open(seed), {}
+    for name, vector in editor.vectors.items():
+        low, high = vector.range
+        found[name] = {}
+        for stand, value in (("before", 0.0), ("low", low), ("half", high / 2), ("high", high)):
+            image = to_tensor(editor.slide(opened, {name: value}))
+            found[name][stand] = (look(image), alike(person(), image, before))
+    return found
+
+
+def gathered(name: str, faces: list[dict[str, tuple[Seen | None, float]]]) -> dict[str, Any]:
+    """Of a slider, over faces: its measure before and how that changes at both ends, in which share
+    of the faces it rises at the high one and falls at the low one, who is left."""
+    change = {
+        stand: [
+            each[stand][0][name] - each["before"][0][name]
+            for each in faces
+            if each[stand][0] is not None
+        ]
+        for stand in ("low", "half", "high")
+    }
+    return {
+        "measure": MEASURES[name],
+        "faces": len(faces),
+        "before": mean(each["before"][0][name] for each in faces),
+        "change": {stand: mean(values) for stand, values in change.items()},
+        "rises": mean(value > 0 for value in change["high"]),
+        "falls": mean(value < 0 for value in change["low"]),
+        "identity": {stand: mean(each[stand][1] for each in faces) for stand in change},
+        "lost": sum(each[stand][0] is None for each in faces for stand in change),
+    }
