@@ -1,106 +1,173 @@
-"""Real photos through the whole editor: found, aligned, parsed, their hair painted, laid back.
+"""Real photos through a whole editor: found, aligned, edited, laid back.
 
-python scripts/photos.py FOLDER
+python scripts/photos.py paint FOLDER      # their hair is painted
+python scripts/photos.py sliders FOLDER    # inverted; a smile, glasses, longer hair
 
 Needs SEMEDIT_DATA. Writes contact sheets to FOLDER (they show real people: keep them to yourself)
-and the failures, counted by cause, to the folder of the face finder's weights.
+and the failures, counted by cause, to the folder of the weights that they are about.
 """
 
 import argparse
 import json
 from collections import Counter
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
-from tqdm import tqdm
+from PIL import Image, ImageDraw
 
+from semedit_lite.editing import vectors
 from semedit_lite.editing.compositing import changed, feather
 from semedit_lite.editing.document import Document
 from semedit_lite.editing.paint import PaintEditor, Repaint, Style
+from semedit_lite.editing.sliders import SliderEditor
 from semedit_lite.evaluation import report
-from semedit_lite.evaluation.finding import celeba_wild, fasseg, matched
+from semedit_lite.evaluation.finding import Sample, celeba_wild, fasseg, matched
+from semedit_lite.evaluation.processes import spread
 from semedit_lite.faces.align import NoFaceError
-from semedit_lite.faces.detect import NAME, find_faces
+from semedit_lite.faces.detect import NAME, Face, find_faces
 from semedit_lite.faces.frames import warp
 from semedit_lite.hub import BUNDLED, write_beside
 from semedit_lite.labels import FACE
 
-FASSEG = 100  # of its photos: all seen from the front, then those turned least
+FASSEG = 100  # of its photos, for paint: all seen from the front, then those turned least
+SLID = 100  # photos for the sliders: all of fasseg seen from the front, then head shots
 GROWN = 10  # pixels of 256 that the hair grows into what lies behind it
-TILE, COLUMNS, ROWS = 160, 12, 6  # of a contact sheet: photo, face, painted photo, side by side
+SLIDES = ("smile", "glasses", "hair-long")  # each put to 1
+TILE, ROWS = 160, 6  # of a contact sheet
+
+Row = tuple[str, list[Image.Image], dict[str, float]]  # cause, tiles, figures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("editor", choices=("paint", "sliders"))
     parser.add_argument("folder", type=Path, help="for the contact sheets")
     parser.add_argument("-n", "--count", type=int, help="photos (all)")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    editor, causes, scores, tiles = PaintEditor(), Counter(), [], []
-    turned = sorted(fasseg(), key=lambda sample: _yaw(sample[0]))[:FASSEG]
-    samples = list(chain(celeba_wild(), turned))[: arguments.count]
-    for group, photo, boxes in tqdm(samples):
-        cause, document = edit(editor, photo, boxes)
-        causes[f"{group.split()[0]}: {cause}"] += 1
-        if document is not None:
-            scores.append(document.scores)
-        tiles += row(photo, document, cause)
-    for k in range(0, len(tiles), COLUMNS * ROWS):
-        sheet = Image.new("RGB", (COLUMNS * TILE, ROWS * TILE), "white")
-        for i, tile in enumerate(tiles[k : k + COLUMNS * ROWS]):
-            sheet.paste(tile, (i % COLUMNS * TILE, i // COLUMNS * TILE))
-        sheet.save(arguments.folder / f"{k // COLUMNS // ROWS:02d}.png")
-    hair = [score["classes"]["hair"] for score in scores if "hair" in score["classes"]]
-    found = {
-        "photos": len(samples),
-        "causes": dict(sorted(causes.items())),
-        "hair found where it was painted (mean IoU)": round(float(np.mean(hair)), 4),
-        "change in the halo (largest mean beside the painted region, levels of 255)": max(
-            s["change_outside"] for s in scores
-        ),
+    work, samples, weights = {
+        "paint": (painted, paint_samples, BUNDLED / NAME),
+        "sliders": (slid, slider_samples, vectors.FOLDER),
+    }[arguments.editor]
+    rows: list[Row] = spread(work, samples()[: arguments.count])
+    sheets([tiles for _, tiles, _ in rows], arguments.folder)
+    figures = {key: None for _, _, found in rows for key in found}
+    result = {
+        "photos": len(rows),
+        "causes": dict(sorted(Counter(cause for cause, _, _ in rows).items())),
+        **{
+            key: round((max if "largest" in key else mean)(f[key] for *_, f in rows if key in f), 4)
+            for key in figures
+        },
     }
-    text = json.dumps(found, indent=2) + "\n"
+    text = json.dumps(result, indent=2) + "\n"
     print(text)
     if arguments.count is None:
-        path = BUNDLED / NAME / "photos.json"
-        write_beside(path, lambda file: file.write_text(text, encoding="utf-8"))
+        write_beside(weights / "photos.json", lambda file: file.write_text(text, encoding="utf-8"))
         report.update()
+
+
+def paint_samples() -> list[Sample]:
+    turned = sorted(fasseg(), key=lambda sample: _yaw(sample[0]))[:FASSEG]
+    return list(chain(celeba_wild(), turned))
+
+
+def slider_samples() -> list[Sample]:
+    frontal = [sample for sample in fasseg() if _yaw(sample[0]) == 0]
+    wild = list(celeba_wild())
+    count = SLID - len(frontal)
+    return frontal + wild[:: len(wild) // count][:count]
 
 
 def _yaw(group: str) -> int:
     return int("".join(filter(str.isdigit, group)) or 0)
 
 
-def edit(editor: PaintEditor, photo: Image.Image, boxes: list) -> tuple[str, Document | None]:
-    """What became of a photo, and its painted document unless it failed before."""
+def seen(photo: Image.Image, boxes: list) -> tuple[Face | None, str]:
+    """The face of a photo that its boxes mean, and what is to be said of it."""
     faces = find_faces(photo)
     if not faces:
-        return "no face found", None
+        return None, "no face found"
     right = [face for face in faces if matched([face.box], boxes)[0]]
-    try:
-        document = editor.open(photo, (right or faces)[0])
-    except NoFaceError:
-        return "the parser sees no face", None
-    layout = grown(document.layout)
-    if torch.equal(layout, document.layout):
-        return "no hair to grow", None
-    document = editor.apply(document, Repaint(layout, Style.own()))
-    if not kept(document):
-        return "more than the region has changed", document
     if not right:
-        return "another place taken for the face", document
-    return ("well" if len(faces) == 1 else "well, and more faces found"), document
+        return faces[0], "another place taken for the face"
+    return right[0], "well" if len(faces) == 1 else "well, and more faces found"
+
+
+@lru_cache(maxsize=1)
+def painter() -> PaintEditor:
+    return PaintEditor()
+
+
+def painted(sample: Sample) -> Row:
+    """The photo, the face's layout over it, and the photo with more hair."""
+    group, photo, boxes = sample
+    face, cause = seen(photo, boxes)
+    pictures, figures = [photo], {}
+    try:
+        opened = None if face is None else painter().open(photo, face)
+    except NoFaceError:
+        opened, cause = None, "the parser sees no face"
+    if opened is not None:
+        layout = grown(opened.layout)
+        if torch.equal(layout, opened.layout):
+            cause = "no hair to grow"
+        else:
+            document = painter().apply(opened, Repaint(layout, Style.own()))
+            if not kept(document):
+                cause = "more than the region has changed"
+            shown = Image.fromarray(FACE.colourise(opened.layout[0]))
+            pictures += [Image.blend(opened.picture, shown, 0.4), document.whole]
+            halo = "change in the halo (largest mean beside the painted region, levels of 255)"
+            figures[halo] = document.scores["change_outside"]
+            if (hair := document.scores["classes"].get("hair")) is not None:
+                figures["hair found where it was painted (mean IoU)"] = hair
+    return f"{group.split()[0]}: {cause}", tiles(pictures, 3, cause), figures
+
+
+@lru_cache(maxsize=1)
+def slider_editor() -> SliderEditor:
+    return SliderEditor()
+
+
+def slid(sample: Sample) -> Row:
+    """The photo, its face, that as the generator paints it, and the face with each slider at 1."""
+    group, photo, boxes = sample
+    face, cause = seen(photo, boxes)
+    pictures, figures = [photo], {}
+    try:
+        opened = None if face is None else slider_editor().open(photo, face)
+    except NoFaceError:
+        opened, cause = None, "the parser sees no face"
+    if opened is not None:
+        inversion = slider_editor().inversion(opened)
+        pictures += [opened.picture, inversion.picture]
+        figures["distance of the inversion (mean)"] = inversion.distance
+        if inversion.poor:
+            cause = "inverted poorly"
+        for name in SLIDES:
+            document = slider_editor().finish(opened, {name: 1.0})
+            pictures.append(document.picture)
+            figures[f"identity after {name} (mean)"] = document.scores["identity"]
+            if not kept(document):
+                cause = "more than the region has changed"
+        pictures[0] = document.whole
+    return f"{group.split()[0]}: {cause}", tiles(pictures, 3 + len(SLIDES), cause), figures
 
 
 def kept(document: Document) -> bool:
-    """Whether the photo is what it was, bit for bit, but for the painted region, its halo and one
+    """Whether the photo is what it was, bit for bit, but for the edited region, its halo and one
     pixel of the crop around."""
     before, after = np.array(document.opened.photo.upright), np.array(document.whole)
-    region = feather(changed(document.opened.layout, document.layout)) > 0  # (1, S, S)
+    region = document.region
+    if region is None:
+        region = changed(document.opened.layout, document.layout)
+    region = feather(region) > 0  # (1, S, S)
     inverse = document.opened.alignment.inverse
     near = F.max_pool2d(region[:, None].float(), 3, 1, 1)
     share = warp(near, inverse, before.shape[:2], "bilinear", "zeros")[0, 0].numpy()
@@ -114,25 +181,30 @@ def grown(layout: torch.Tensor) -> torch.Tensor:
     return torch.where(near & (layout == FACE.id("background")), FACE.id("hair"), layout)
 
 
-def row(photo: Image.Image, document: Document | None, cause: str) -> list[Image.Image]:
-    """The photo, the face's layout over it, and the painted photo, as tiles."""
-    from PIL import ImageDraw
-
-    pictures = [photo]
-    if document is not None:
-        layout = Image.fromarray(FACE.colourise(document.opened.layout[0]))
-        pictures += [Image.blend(document.opened.picture, layout, 0.4), document.whole]
-    tiles = []
-    for k in range(3):
+def tiles(pictures: list[Image.Image], count: int, cause: str) -> list[Image.Image]:
+    """`count` of one size; where there are fewer pictures, the cause."""
+    made = []
+    for k in range(count):
         tile = Image.new("RGB", (TILE, TILE), "white")
         if k < len(pictures):
             picture = pictures[k].copy()
             picture.thumbnail((TILE, TILE))
             tile.paste(picture)
-        elif k == 1:
+        elif k == len(pictures):
             ImageDraw.Draw(tile).text((4, 70), cause, fill="red")
-        tiles.append(tile)
-    return tiles
+        made.append(tile)
+    return made
+
+
+def sheets(rows: list[list[Image.Image]], folder: Path) -> None:
+    """Writes rows of tiles as sheets of twelve columns."""
+    columns = 12 // len(rows[0]) * len(rows[0])
+    flat = [tile for row in rows for tile in row]
+    for k in range(0, len(flat), columns * ROWS):
+        sheet = Image.new("RGB", (columns * TILE, ROWS * TILE), "white")
+        for i, tile in enumerate(flat[k : k + columns * ROWS]):
+            sheet.paste(tile, (i % columns * TILE, i // columns * TILE))
+        sheet.save(folder / f"{k // columns // ROWS:02d}.png")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Takes the pictures of the Studio for README and guide, from a real browser.
 
-python scripts/screenshot.py [NAME ...]    # studio, select, part, legend; default: all
+python scripts/screenshot.py [NAME ...]    # such as studio, sliders, paint-part; default: all
 """
 
 import argparse
@@ -89,7 +89,50 @@ def legend(page: Page) -> Box:
     return place(page, "#canvas .painter") | {"height": 560}
 
 
-SHOTS = {"studio": studio, "select": select, "part": part, "legend": legend}
+def slid(page: Page) -> Box:
+    """A face smiles and has raised its brows."""
+    page.get_by_role("tab", name="Sliders").click()
+    page.locator("#sliders-result img").wait_for(timeout=120_000)
+    page.wait_for_timeout(5000)
+    for name, end in (("Smile", 0.85), ("Brows up", 0.8), ("Fringe", 0.85)):
+        box = page.get_by_role("slider", name=name, exact=True).bounding_box()
+        middle = box["y"] + box["height"] / 2
+        page.mouse.move(box["x"] + box["width"] / 2, middle)
+        page.mouse.down()
+        page.mouse.move(box["x"] + end * box["width"], middle, steps=3)
+        page.mouse.up()
+        page.wait_for_timeout(8000)
+    top, end = place(page, "#sliders-handles"), place(page, "#sliders-result")
+    bottom = max(box["y"] + box["height"] for box in (top, end))
+    return {"x": 0, "y": top["y"] - 60, "width": 1280, "height": bottom - top["y"] + 80}
+
+
+def parts(page: Page) -> Box:
+    """A brow is painted higher; where the part map is unsure is shown."""
+    page.get_by_role("tab", name="Sliders").click()
+    page.locator("#sliders-canvas canvas").wait_for(timeout=120_000)
+    page.wait_for_timeout(5000)
+    canvas = page.locator("#sliders-canvas")
+    canvas.get_by_role("radio", name="left brow", exact=True).check()
+    box = canvas.locator("canvas").bounding_box()
+    for k, (x, y) in enumerate(((86, 98), (96, 92), (108, 92), (116, 96))):
+        page.mouse.move(box["x"] + x * box["width"] / 256, box["y"] + y * box["height"] / 256)
+        if k == 0:
+            page.mouse.down()
+    page.mouse.up()
+    canvas.get_by_role("button", name="Show where the part map is unsure").click()
+    page.mouse.move(0, 0)
+    return place(page, "#sliders-canvas .painter") | {"x": 0, "width": 1280, "height": 640}
+
+
+SHOTS = {
+    "studio": studio,
+    "paint-select": select,
+    "paint-part": part,
+    "paint-legend": legend,
+    "sliders": slid,
+    "sliders-parts": parts,
+}
 
 
 def main(names: list[str]) -> None:
@@ -113,7 +156,7 @@ def main(names: list[str]) -> None:
             else:
                 left, top = box["x"], box["y"]
                 shot = shot.crop((left, top, left + box["width"], top + box["height"]))
-                shot.save(ROOT / "docs" / f"paint-{name}.jpg", quality=88)
+                shot.save(ROOT / "docs" / f"{name}.jpg", quality=88)
         browser.close()
     page_of.close()
 

@@ -8,6 +8,7 @@ from semedit_lite.editing.library import LIBRARY, face
 from semedit_lite.errors import InputError
 from semedit_lite.evaluation import report
 from semedit_lite.evaluation import sliders as module
+from semedit_lite.evaluation.processes import spread
 from semedit_lite.evaluation.run import evaluate
 from semedit_lite.evaluation.sliders import (
     BEFORE,
@@ -18,7 +19,6 @@ from semedit_lite.evaluation.sliders import (
     gathered,
     linear,
     look,
-    spread,
     summarised,
 )
 from semedit_lite.teachers import MISSING, teachers

@@ -37,7 +37,7 @@ LABELLED = (1, 2, 4, 8, 16)  # faces to learn from
 DRAWS = 3  # choices of so many faces
 MEMBERS = (1, 3, 5, 10)
 FOLDS = 4
-STEPS = 600  # of each training here
+STEPS = 1500  # of each training here
 
 
 class Tally(defaultdict):

@@ -8,7 +8,7 @@ all; read them again when a file changes. Five kinds of files are read:
 - `weights/NAME/scores.json` (by `semedit eval NAME`) -> the block `scores-NAME` of its card, and a
   line of the README's block `scores`
 - `training/ablation.json` (by `scripts/ablation.py`) -> the block `ablation` of TRAINING.md
-- `weights/face-finder/photos.json` (by `scripts/photos.py`) -> the block `photos` of its card
+- `weights/NAME/photos.json` (by `scripts/photos.py`) -> the block `photos-NAME` of its card
 - `weights/NAME/conversion.json` (by `scripts/convert_mobilestylegan.py --check`) -> the block
   `conversion-NAME` of its card
 """
@@ -434,7 +434,7 @@ def blocks() -> dict[str, str]:
     for path in BUNDLED.glob("*/conversion.json"):
         found[f"conversion-{path.parent.name}"] = conversion_table(_read(path))
     for path in BUNDLED.glob("*/photos.json"):
-        found["photos"] = photos_table(_read(path))
+        found[f"photos-{path.parent.name}"] = photos_table(_read(path))
     if ABLATION.is_file():
         found["ablation"] = ablation_table(_read(ABLATION))
     scores = {path.parent.name: _read(path) for path in sorted(BUNDLED.glob("*/scores.json"))}

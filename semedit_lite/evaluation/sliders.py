@@ -5,18 +5,14 @@ an independent parser, MobileFaceNet "b". Smile is compared as in EditGAN (table
 refinement, and with other ways to a smile.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from functools import lru_cache
-from multiprocessing import get_context
 from statistics import mean
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from semedit_lite import hub
 from semedit_lite.data.faces import EVALUATION_SEED, TRUNCATION
@@ -30,6 +26,7 @@ from semedit_lite.editing.vectors import SIDE, Edit, EditingVector, bundled
 from semedit_lite.errors import InputError
 from semedit_lite.evaluation.frechet import frechet_distance
 from semedit_lite.evaluation.inversion import PHOTOS, alike
+from semedit_lite.evaluation.processes import spread
 from semedit_lite.faces.align import NoFaceError, align
 from semedit_lite.faces.parse import face_parser
 from semedit_lite.images import load_photo, reduce, to_pil, to_tensor
@@ -98,15 +95,6 @@ def score_sliders(count: int | None = None) -> dict[str, Any]:
         "moved": {name: gathered(name, each) for name, each in faces.items()},
         "nets": {"independent judge": NETS["independent judge"]},
     }
-
-
-def spread(work: Callable, items: Any) -> list:
-    """`work` done to each item, by as many processes as there are cores, of one thread each."""
-    items = list(items)
-    with ProcessPoolExecutor(
-        os.cpu_count(), get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        return list(tqdm(pool.map(work, items), total=len(items), desc=work.__name__))
 
 
 # Judging ------------------------------------------------------------------------------------------
