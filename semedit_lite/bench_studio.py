@@ -115,8 +115,9 @@ def studio_memory(device: str) -> Callable[[], float]:
 
 def work_with(address: str) -> tuple[int, int]:
     """What takes the Studio at `address` the most memory: a generated face, enlarged to the most
-    pixels that are taken, is opened, gives the style, is painted on and saved. Returns the size
-    of the saved picture."""
+    pixels that are taken, is opened, gives the style, is painted on and saved; then it is inverted,
+    a slider is moved and refined, and that is saved as well. Returns the size of the picture that
+    was saved last."""
     from gradio_client import Client, handle_file
     from PIL import Image
 
@@ -136,7 +137,12 @@ def work_with(address: str) -> tuple[int, int]:
         canvas = encode_value(layout)
         client.predict(handle_file(photo), canvas, api_name="/reference")
         client.predict(canvas, "photo", api_name="/paint")
-        with Image.open(client.predict(canvas, "photo", api_name="/picture")) as saved:
+        client.predict(canvas, "photo", api_name="/picture")
+        client.predict(handle_file(photo), api_name="/sliders_open")
+        moved = json.dumps({"values": {"smile": 1.0}, "refine": 10})
+        client.predict(moved, api_name="/sliders_finish")
+        client.predict(moved, api_name="/sliders_refine")
+        with Image.open(client.predict(api_name="/sliders_picture")) as saved:
             return saved.size
 
 

@@ -250,7 +250,7 @@ def sliders(arguments: argparse.Namespace) -> int:
     if arguments.rederive is None:
         for name, vector in editor.vectors.items():
             low, high = vector.range
-            print(f"{name:14}{low:5g} to {high:<4g}{', '.join(vector.classes)}")
+            print(f"{name:14}{low:5g} to {high:<6g}{', '.join(vector.classes)}")
         return 0
     name = arguments.rederive
     editor.check({name: 1.0})

@@ -75,15 +75,15 @@ def score_sliders(count: int | None = None) -> dict[str, Any]:
         raise InputError(f"{MISSING}: its networks judge the sliders.")
     wild = sorted(map(str, (data_folder() / PHOTOS).glob("*.jpg")))
     sets = {
-        "generated faces": (range(FIRST + MOVED, FIRST + MOVED + 3 * GENERATED), GENERATED),
-        "photos": (wild[::2], TAKEN),
+        "generated faces": (range(FIRST + MOVED, FIRST + MOVED + 5 * GENERATED), GENERATED),
+        "photos": (wild, TAKEN),
     }
     smile = {}
     for name, (candidates, wanted) in sets.items():
         wanted = count or wanted
         smiles = dict(zip(candidates, spread(smiling, candidates), strict=True))
         taken = [one for one, happy in smiles.items() if happy is not None and happy < HAPPY]
-        taken = taken[:wanted]
+        taken = taken[:: max(1, len(taken) // wanted)][:wanted]  # many photos are of one person
         others = [one for one in smiles if smiles[one] is not None and one not in taken][:wanted]
         reference = torch.stack(spread(features_of, others))
         smile[name] = summarised(spread(ways_to_smile, taken), reference)
