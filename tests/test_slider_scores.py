@@ -31,7 +31,8 @@ def seen(happy: float, width: float = 1.0) -> dict[str, float]:
 
 
 def of(happy: float, width: float, identity: float) -> dict:
-    features = torch.randn(4, generator=torch.Generator().manual_seed(round(1000 * happy)))
+    rng = torch.Generator().manual_seed(round(1000 * happy))
+    features = torch.randn(4, generator=rng).tolist()
     return {"seen": seen(happy, width), "identity": identity, "features": features}
 
 
@@ -117,8 +118,11 @@ def test_the_linear_direction_is_as_long_as_the_slider():
     assert torch.cosine_similarity(vector.delta.flatten(), smile.delta.flatten(), 0) > 0.03
 
 
-def test_work_is_spread_over_processes():
+def test_work_is_spread_over_processes_and_kept(tmp_path):
     assert spread(abs, [-1, 2, -3]) == [1, 2, 3]
+    assert spread(abs, [-1, 2], tmp_path) == [1, 2]
+    (tmp_path / "abs-2.json").write_text("5")
+    assert spread(abs, [-1, 2, -3], tmp_path) == [1, 5, 3]  # what was known, and the new one
 
 
 def test_the_judges_see_what_was_changed():

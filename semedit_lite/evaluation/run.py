@@ -24,14 +24,14 @@ def evaluate(
     device: str = "cpu",
 ) -> dict:
     """Scores of the weights NAME (or of a folder). `count` says how many evaluation seeds where
-    seeds are used, `data` is a folder that caches their faces. InputError for unknown weights and
-    for fewer than 2 seeds, of which no spread is to be had."""
+    seeds are used, `data` is a folder that caches their faces, or what was found of each.
+    InputError for unknown weights and for fewer than 2 seeds, of which no spread is to be had."""
     if count is not None and count < 2:
         raise InputError(f"{count} seeds are too few to score; give 2 or more.")
     if name == FOLDER.name:
         from semedit_lite.evaluation.sliders import score_sliders
 
-        return written(FOLDER, rounded(score_sliders(count)), write)
+        return written(FOLDER, rounded(score_sliders(count, data)), write)
     folder = find(name)
     model = network(folder).to(device)
     match model:

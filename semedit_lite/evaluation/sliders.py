@@ -7,6 +7,8 @@ refinement, and with other ways to a smile.
 
 from collections.abc import Iterator
 from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -67,12 +69,15 @@ MEASURES = {
 }
 
 
-def score_sliders(count: int | None = None) -> dict[str, Any]:
+def score_sliders(count: int | None = None, data: str | Path | None = None) -> dict[str, Any]:
     """Scores of the sliders that come with the package, on the CPU: of all on MOVED generated faces
     that no edit has seen, and of smile on GENERATED more and TAKEN photos of `celeba_wild` that do
-    not smile, or on `count` of each. Needs SEMEDIT_DATA and SEMEDIT_TEACHERS."""
+    not smile, or on `count` of each. Needs SEMEDIT_DATA and SEMEDIT_TEACHERS. In the folder `data`
+    it keeps what was found of each face, so that it may be broken off."""
     if teachers() is None:
         raise InputError(f"{MISSING}: its networks judge the sliders.")
+    digests = {name: hub.digest(path) for name, path in bundled().items()}
+    folder = None if data is None else Path(data) / sha256(repr(digests).encode()).hexdigest()[:12]
     wild = sorted(map(str, (data_folder() / PHOTOS).glob("*.jpg")))
     sets = {
         "generated faces": (range(FIRST + MOVED, FIRST + MOVED + 5 * GENERATED), GENERATED),
@@ -81,16 +86,16 @@ def score_sliders(count: int | None = None) -> dict[str, Any]:
     smile = {}
     for name, (candidates, wanted) in sets.items():
         wanted = count or wanted
-        smiles = dict(zip(candidates, spread(smiling, candidates), strict=True))
+        smiles = dict(zip(candidates, spread(smiling, candidates, folder), strict=True))
         taken = [one for one, happy in smiles.items() if happy is not None and happy < HAPPY]
         taken = taken[:: max(1, len(taken) // wanted)][:wanted]  # many photos are of one person
         others = [one for one in smiles if smiles[one] is not None and one not in taken][:wanted]
-        reference = torch.stack(spread(features_of, others))
-        smile[name] = summarised(spread(ways_to_smile, taken), reference)
-    moved = spread(all_moved, range(FIRST, FIRST + (count or MOVED)))
+        reference = torch.tensor(spread(features_of, others, folder))
+        smile[name] = summarised(spread(ways_to_smile, taken, folder), reference)
+    moved = spread(all_moved, range(FIRST, FIRST + (count or MOVED)), folder)
     faces = {name: [each[name] for each in moved if each is not None] for name in bundled()}
     return {
-        "sliders_sha256": {name: hub.digest(path) for name, path in bundled().items()},
+        "sliders_sha256": digests,
         "smile": smile,
         "moved": {name: gathered(name, each) for name, each in faces.items()},
         "nets": {"independent judge": NETS["independent judge"]},
@@ -182,9 +187,9 @@ def smiling(one: int | str) -> float | None:
 
 
 @torch.no_grad()
-def features_of(one: int | str) -> Tensor:
-    """What the Fréchet distance is computed of (1280,)."""
-    return teachers().frechet_features(plain(one))[0]
+def features_of(one: int | str) -> list[float]:
+    """What the Fréchet distance is computed of: 1280 numbers."""
+    return teachers().frechet_features(plain(one))[0].tolist()
 
 
 # Smile --------------------------------------------------------------------------------------------
@@ -237,7 +242,7 @@ def ways_to_smile(one: int | str) -> dict[str, dict[str, Any]]:
         found[way] = {
             "seen": look(image),
             "identity": alike(person(), image, before),
-            "features": teachers().frechet_features(image)[0],
+            "features": teachers().frechet_features(image)[0].tolist(),
         }
     return found
 
@@ -255,7 +260,7 @@ def summarised(faces: list[dict[str, dict[str, Any]]], reference: Tensor) -> dic
             "wider": mean(now["smile"] - before["smile"] for before, now in seen),
             "identity": mean(now["identity"] for _, now in found),
             "frechet": frechet_distance(
-                torch.stack([now["features"] for _, now in found]), reference
+                torch.tensor([now["features"] for _, now in found]), reference
             ),
         }
     return {"reference": len(reference), "ways": table}
