@@ -29,7 +29,7 @@ from semedit_lite.evaluation import report
 from semedit_lite.evaluation.finding import Sample, celeba_wild, fasseg, matched
 from semedit_lite.evaluation.processes import spread
 from semedit_lite.faces.align import NoFaceError
-from semedit_lite.faces.detect import NAME, Face, find_faces
+from semedit_lite.faces.detect import NAME, find_faces
 from semedit_lite.faces.frames import warp
 from semedit_lite.hub import BUNDLED, write_beside
 from semedit_lite.labels import FACE
@@ -88,15 +88,20 @@ def _yaw(group: str) -> int:
     return int("".join(filter(str.isdigit, group)) or 0)
 
 
-def seen(photo: Image.Image, boxes: list) -> tuple[Face | None, str]:
+def opened(editor: PaintEditor | SliderEditor, sample: Sample) -> tuple[Document | None, str]:
     """The face of a photo that its boxes mean, and what is to be said of it."""
+    _, photo, boxes = sample
     faces = find_faces(photo)
     if not faces:
         return None, "no face found"
     right = [face for face in faces if matched([face.box], boxes)[0]]
+    try:
+        document = editor.open(photo, (right or faces)[0])
+    except NoFaceError:
+        return None, "the parser sees no face"
     if not right:
-        return faces[0], "another place taken for the face"
-    return right[0], "well" if len(faces) == 1 else "well, and more faces found"
+        return document, "another place taken for the face"
+    return document, "well" if len(faces) == 1 else "well, and more faces found"
 
 
 @lru_cache(maxsize=1)
@@ -106,23 +111,19 @@ def painter() -> PaintEditor:
 
 def painted(sample: Sample) -> Row:
     """The photo, the face's layout over it, and the photo with more hair."""
-    group, photo, boxes = sample
-    face, cause = seen(photo, boxes)
+    group, photo, _ = sample
+    face, cause = opened(painter(), sample)
     pictures, figures = [photo], {}
-    try:
-        opened = None if face is None else painter().open(photo, face)
-    except NoFaceError:
-        opened, cause = None, "the parser sees no face"
-    if opened is not None:
-        layout = grown(opened.layout)
-        if torch.equal(layout, opened.layout):
+    if face is not None:
+        layout = grown(face.layout)
+        if torch.equal(layout, face.layout):
             cause = "no hair to grow"
         else:
-            document = painter().apply(opened, Repaint(layout, Style.own()))
+            document = painter().apply(face, Repaint(layout, Style.own()))
             if not kept(document):
                 cause = "more than the region has changed"
-            shown = Image.fromarray(FACE.colourise(opened.layout[0]))
-            pictures += [Image.blend(opened.picture, shown, 0.4), document.whole]
+            shown = Image.fromarray(FACE.colourise(face.layout[0]))
+            pictures += [Image.blend(face.picture, shown, 0.4), document.whole]
             halo = "change in the halo (largest mean beside the painted region, levels of 255)"
             figures[halo] = document.scores["change_outside"]
             if (hair := document.scores["classes"].get("hair")) is not None:
@@ -137,21 +138,17 @@ def slider_editor() -> SliderEditor:
 
 def slid(sample: Sample) -> Row:
     """The photo, its face, that as the generator paints it, and the face with each slider at 1."""
-    group, photo, boxes = sample
-    face, cause = seen(photo, boxes)
+    group, photo, _ = sample
+    face, cause = opened(slider_editor(), sample)
     pictures, figures = [photo], {}
-    try:
-        opened = None if face is None else slider_editor().open(photo, face)
-    except NoFaceError:
-        opened, cause = None, "the parser sees no face"
-    if opened is not None:
-        inversion = slider_editor().inversion(opened)
-        pictures += [opened.picture, inversion.picture]
+    if face is not None:
+        inversion = slider_editor().inversion(face)
+        pictures += [face.picture, inversion.picture]
         figures["distance of the inversion (mean)"] = inversion.distance
         if inversion.poor:
             cause = "inverted poorly"
         for name in SLIDES:
-            document = slider_editor().finish(opened, {name: 1.0})
+            document = slider_editor().finish(face, {name: 1.0})
             pictures.append(document.picture)
             figures[f"identity after {name} (mean)"] = document.scores["identity"]
             if not kept(document):
