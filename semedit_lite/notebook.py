@@ -1,6 +1,7 @@
-"""What the notebooks share: drawing rows of pictures and layouts, legends and tables."""
+"""What the notebooks share: drawing rows of pictures and layouts, legends and tables, controls."""
 
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,30 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
 
     lines = (" | ".join(map(str, row)) for row in [head, ["---"] * len(head), *rows])
     return Markdown("\n".join(f"| {line} |" for line in lines))
+
+
+def live(draw: Callable[..., Tensor], **controls: Any) -> Any:
+    """Controls of ipywidgets, and beside them the picture that `draw` makes of their values, called
+    by their names; a widget for `display`. `draw` returns pictures (N, 3, H, W) in [-1, 1].
+
+    The picture is a widget, too: output that `interact` captures now and then never arrives where
+    no browser asks for it.
+    """
+    from ipywidgets import HBox, Image, Layout, VBox
+    from PIL import Image as Pictures
+
+    view = Image(format="png", layout=Layout(width="256px", object_fit="contain"))
+
+    def follow(change: Any = None) -> None:
+        batch = draw(**{name: control.value for name, control in controls.items()})
+        file = io.BytesIO()
+        Pictures.fromarray(np.concatenate(_pixels(batch, FACE), axis=1)).save(file, "PNG")
+        view.value = file.getvalue()
+
+    for control in controls.values():
+        control.observe(follow, "value")
+    follow()
+    return HBox([VBox(list(controls.values())), view])
 
 
 def _pixels(batch: Tensor, labels: LabelSet) -> list[np.ndarray]:

@@ -1,5 +1,6 @@
 """The notebooks as they are stored, and their exercises. `make test` also runs them, by nbmake."""
 
+import io
 import json
 import re
 import runpy
@@ -7,8 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from ipywidgets import FloatSlider
+from PIL import Image
+
+from semedit_lite.notebook import live
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -107,3 +113,18 @@ def test_exercise(path, index, capsys):
     exec(solutions(path)[index], space)
     exec(check, space)
     assert "right" in capsys.readouterr().out
+
+
+def test_a_picture_follows_its_controls():
+    slider = FloatSlider(-1.0, min=-1, max=1, step=0.1)
+    box = live(lambda share: torch.full((2, 3, 4, 4), share), share=slider)
+    controls, view = box.children
+    assert controls.children == (slider,)
+
+    def shown() -> np.ndarray:
+        return np.array(Image.open(io.BytesIO(view.value)))
+
+    assert shown().shape == (4, 8, 3)  # both pictures in a row
+    assert (shown() == 0).all()
+    slider.value = 1.0
+    assert (shown() == 255).all()
