@@ -195,7 +195,8 @@ class LatentSpace:
         self, rows: Tensor, branch: SegmentationBranch, size: int = SIDE
     ) -> tuple[Tensor, Tensor]:
         """W+ (B, 16, 512) -> picture (B, 3, size, size), here and there beyond [-1, 1], and logits
-        (M, B, K, 256, 256) of a branch, both of the same maps."""
+        (M, B, K, 256, 256) of a branch, both of the same maps; size 256, 512 or 1024, since the
+        branch looks as far."""
         maps = self.generator.levels(rows, blocks_for(size))
         return self.generator.picture(maps[-1], rows, size), branch(maps[: len(branch.channels)])
 

@@ -20,7 +20,7 @@ from semedit_lite.errors import InputError
 from semedit_lite.images import resize_layout
 from semedit_lite.labels import FACE_FINE, IGNORE
 
-Draw = Callable[[LatentSpace, Tensor], Tensor]  # the part map (1, 256, 256) of a face -> the wanted
+Draw = Callable[[Tensor], Tensor]  # the part map (1, 256, 256) of a face -> the wanted
 MOUTH, BROWS = FACE_FINE.groups["mouth"], FACE_FINE.groups["brows"]
 EYES = tuple(FACE_FINE.id(name) for name in ("l_eye", "r_eye"))
 SKIN, NOSE, GLASSES, HAIR, IRIS, BEARD = (
@@ -61,7 +61,7 @@ def lent(
     """The parts of a labelled face, moved so that the middle of `anchor` is where it was; laid on
     the parts `on` alone."""
 
-    def draw(space: LatentSpace, layout: Tensor) -> Tensor:
+    def draw(layout: Tensor) -> Tensor:
         donor = resize_layout(labelled([seed]), SIDE)  # (1, 256, 256)
         if anchor is not None:
             shift = middle(layout, anchor) - middle(donor, anchor)
@@ -85,7 +85,7 @@ def shaped(
     """Parts stretched about their middle, each its own or `together`, and moved: factors and
     shares of the side, across and down."""
 
-    def draw(space: LatentSpace, layout: Tensor) -> Tensor:
+    def draw(layout: Tensor) -> Tensor:
         donor = torch.where(torch.isin(layout, torch.tensor(classes)), IGNORE, layout)
         for group in [classes] if together else [(k,) for k in classes]:
             if not torch.isin(layout, torch.tensor(group)).any():
@@ -101,7 +101,7 @@ def shaped(
 def gaze(share: float) -> Draw:
     """The irises moved across by a share of the side, within the eyes."""
 
-    def draw(space: LatentSpace, layout: Tensor) -> Tensor:
+    def draw(layout: Tensor) -> Tensor:
         eyes = torch.isin(layout, torch.tensor((*EYES, IRIS)))
         source = stretched(layout, torch.zeros(2), (1.0, 1.0), (share, 0.0))
         moved = eyes & (source == IRIS)
@@ -117,7 +117,7 @@ def gaze(share: float) -> Draw:
 def jaw(factor: float) -> Draw:
     """The face below the mouth wider or narrower."""
 
-    def draw(space: LatentSpace, layout: Tensor) -> Tensor:
+    def draw(layout: Tensor) -> Tensor:
         side = layout.shape[2]
         centre = middle(layout, MOUTH)
         at = (torch.arange(side) + 0.5) / side
@@ -168,7 +168,7 @@ def derive(space: LatentSpace, slider: Slider, report: Callable[[str], None] = p
     edits, moves = [], []
     for seed in slider.seeds:
         before = space.parts(face(space, seed))[0]
-        after = slider.draw(space, before)
+        after = slider.draw(before)
         edit, move = one_edit(space, seed, before, after, slider.classes, slider.rows, slider.steps)
         edits.append(edit)
         moves.append(move)

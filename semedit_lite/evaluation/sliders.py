@@ -227,7 +227,7 @@ def pictures(one: int | str) -> Iterator[tuple[str, Tensor]]:
         yield way, reduce(made.image, SIDE)
     painted = painter.generate(one) if isinstance(one, int) else painter.open(one)
     try:
-        layout = lent(302, MOUTH, MOUTH)(editor.space, painted.layout)
+        layout = lent(302, MOUTH, MOUTH)(painted.layout)
     except InputError:
         return  # the parser has seen no mouth
     yield REPAINT, painter.apply(painted, Repaint(layout, Style.own())).image
