@@ -137,23 +137,25 @@ def slider_editor() -> SliderEditor:
 
 
 def slid(sample: Sample) -> Row:
-    """The photo, its face, that as the generator paints it, and the face with each slider at 1."""
+    """The photo, its face as the generator paints it, the whole photo with the first slider at 1,
+    and the face with each slider at 1."""
     group, photo, _ = sample
     face, cause = opened(slider_editor(), sample)
     pictures, figures = [photo], {}
     if face is not None:
         inversion = slider_editor().inversion(face)
-        pictures += [face.picture, inversion.picture]
+        pictures.append(inversion.picture)
         figures["distance of the inversion (mean)"] = inversion.distance
-        if inversion.poor:
+        if inversion.poor and cause.startswith("well"):
             cause = "inverted poorly"
-        for name in SLIDES:
-            document = slider_editor().finish(face, {name: 1.0})
-            pictures.append(document.picture)
-            figures[f"identity after {name} (mean)"] = document.scores["identity"]
-            if not kept(document):
-                cause = "more than the region has changed"
-        pictures[0] = document.whole
+        edited = [slider_editor().finish(face, {name: 1.0}) for name in SLIDES]
+        pictures += [edited[0].whole, *(document.picture for document in edited)]
+        for name, document in zip(SLIDES, edited, strict=True):
+            figures[f"identity after {name}, by `face-identity` (mean)"] = document.scores[
+                "identity"
+            ]
+        if not all(map(kept, edited)):
+            cause = "more than the region has changed"
     return f"{group.split()[0]}: {cause}", tiles(pictures, 3 + len(SLIDES), cause), figures
 
 

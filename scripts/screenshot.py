@@ -90,7 +90,7 @@ def legend(page: Page) -> Box:
 
 
 def slid(page: Page) -> Box:
-    """A face smiles and has raised its brows."""
+    """A face smiles, has raised its brows, and a fringe."""
     page.get_by_role("tab", name="Sliders").click()
     page.locator("#sliders-result img").wait_for(timeout=120_000)
     page.wait_for_timeout(5000)

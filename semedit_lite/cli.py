@@ -202,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     own = add(commands, "eval", verbs.evaluate)
     own.add_argument("name", metavar="NAME", help="of weights")
     own.add_argument("-n", "--count", type=_positive, help="faces, where it takes generated ones")
-    own.add_argument("--data", type=Path, help="folder that keeps these faces")
+    own.add_argument("--data", type=Path, help="folder that keeps faces, or findings")
     shared(own)
 
     own = add(commands, "bench", verbs.bench)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from semedit_lite.editing.vectors import bundled
 from semedit_lite.evaluation import report
 from semedit_lite.hub import digest
 
@@ -63,7 +64,7 @@ def test_the_readme_shows_every_figure():
     assert "<!-- scores:start -->" in text
 
 
-@pytest.mark.parametrize("kind", ["scores", "conversion"])
+@pytest.mark.parametrize("kind", ["scores", "conversion", "photos"])
 def test_figures_are_on_their_card(kind):
     found = list(report.BUNDLED.glob(f"*/{kind}.json"))
     assert found
@@ -76,7 +77,11 @@ def test_figures_are_on_their_card(kind):
 def test_figures_are_those_of_the_weights_beside_them(kind):
     for path in report.BUNDLED.glob(f"*/{kind}.json"):
         found = json.loads(path.read_text(encoding="utf-8"))
-        assert digest(path.parent / "model.safetensors") == found["weights_sha256"], path
+        if "sliders_sha256" in found:
+            known = {name: digest(slider) for name, slider in bundled().items()}
+            assert found["sliders_sha256"] == known
+        else:
+            assert digest(path.parent / "model.safetensors") == found["weights_sha256"], path
 
 
 def test_bench_table():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from semedit_lite.editing.latent import FREE
-from semedit_lite.editing.library import LIBRARY, face
+from semedit_lite.editing.library import LIBRARY
 from semedit_lite.errors import InputError
 from semedit_lite.evaluation import report
 from semedit_lite.evaluation import sliders as module
@@ -16,6 +16,7 @@ from semedit_lite.evaluation.sliders import (
     MEASURES,
     REPAINT,
     WAYS,
+    chosen,
     gathered,
     linear,
     look,
@@ -44,7 +45,7 @@ FACES = [
 
 
 def test_smiles_are_counted_by_way():
-    found = summarised(FACES, torch.randn(5, 4))
+    found = summarised(FACES, torch.randn(5, 4), torch.randn(5, 4))
     assert found["reference"] == 5
     ways = found["ways"]
     assert list(ways) == [BEFORE, *WAYS, REPAINT]
@@ -58,41 +59,75 @@ def test_smiles_are_counted_by_way():
     assert ways[REPAINT]["wider"] == pytest.approx((0 + 1.1) / 2)
 
 
-def test_a_face_that_is_no_longer_found_counts_for_identity_alone():
+def test_the_frechet_distance_is_to_the_reference():
+    reference = torch.tensor([face[SLIDER]["features"] for face in FACES])
+    found = summarised(FACES, reference, reference + 10)
+    assert found["ways"][SLIDER]["frechet"] == pytest.approx(0, abs=1e-3)
+    assert found["ways"][BEFORE]["frechet"] > 0.1
+    assert found["floor"] == pytest.approx(400, rel=1e-3)  # four features, each 10 off
+
+
+def test_a_face_that_is_no_longer_found_does_not_smile():
     lost = {**FACES[0], SLIDER: {**FACES[0][SLIDER], "seen": None, "identity": 0.1}}
-    slider = summarised([lost, *FACES[1:]], torch.randn(5, 4))["ways"][SLIDER]
-    assert slider["faces"] == 3
-    assert slider["smiling"] == pytest.approx(1 / 2)
+    found = summarised([lost, *FACES[1:]], torch.randn(5, 4), torch.randn(5, 4))
+    slider = found["ways"][SLIDER]
+    assert (slider["faces"], slider["lost"]) == (3, 1)
+    assert slider["smiling"] == pytest.approx(1 / 3)
     assert slider["identity"] == pytest.approx((0.1 + 0.6 + 0.7) / 3)
 
 
+def test_faces_are_chosen_from_the_whole_and_none_twice():
+    smiles = {k: None if k == 3 else (k % 4) / 3.5 for k in range(100)}  # half of them smile
+    taken, reference, floor = chosen(smiles, 10)
+    assert len(taken) == len(reference) == len(floor) == 10
+    assert all(smiles[k] < 0.5 for k in taken)
+    assert any(smiles[k] < 0.5 for k in reference)
+    assert any(smiles[k] >= 0.5 for k in reference)
+    assert len({*taken, *reference, *floor}) == 30
+    assert 3 not in {*taken, *reference, *floor}
+    assert max(taken) > 70
+
+
+def stands(low: float | None, half: float, high: float | None) -> dict:
+    """One face: its measure, where None says that it is lost, and its identity, of as much."""
+    found = {"before": (seen(0, 1.0), 1.0), "half": (seen(0, half), half)}
+    found |= {} if low is None else {"low": (seen(0, low), low)}
+    return found | {"high": (None if high is None else seen(0, high), high or 0.1)}
+
+
 def test_what_a_slider_changes():
-    faces = [
-        {"before": (seen(0), 1.0), "low": (seen(0, 0.7), 0.9), "half": (seen(0, 1.1), 0.8)}
-        | {"high": (seen(0, 1.4), 0.5)},
-        {"before": (seen(0), 1.0), "low": (seen(0, 1.2), 0.7), "half": (seen(0, 1.1), 0.6)}
-        | {"high": (None, 0.1)},
-    ]
-    found = gathered("smile", faces)
-    assert found["change"] == pytest.approx({"low": -0.05, "half": 0.1, "high": 0.4})
-    assert found["rises"] == 1
+    found = gathered("smile", [stands(0.7, 1.1, 1.4), stands(1.2, 1.1, None)])
+    assert found["change"] == pytest.approx({"half": 0.1, "low": -0.05, "high": 0.4})
+    assert found["rises"] == 0.5  # who is lost has not risen
     assert found["falls"] == 0.5
-    assert found["identity"] == pytest.approx({"low": 0.8, "half": 0.7, "high": 0.3})
+    assert found["identity"] == pytest.approx({"half": 1.1, "low": 0.95, "high": 0.75})
     assert found["lost"] == 1
 
 
+def test_a_slider_that_begins_at_0_does_not_fall():
+    found = gathered("smile", [stands(None, 1.1, 1.4)])
+    assert found["falls"] is None
+    assert set(found["change"]) == set(found["identity"]) == {"half", "high"}
+
+
 def test_the_card_shows_what_was_found():
-    faces = [
-        {stand: (seen(0, width), width) for stand, width in
-         (("before", 1.0), ("low", 0.5), ("half", 1.25), ("high", 1.5))}
-    ]  # fmt: skip
+    smile = summarised(FACES, torch.randn(5, 4), torch.randn(5, 4))
     scores = {
-        "smile": {"generated faces": summarised(FACES, torch.randn(5, 4))},
-        "moved": {"smile": gathered("smile", faces)},
+        "smile": {"generated faces": smile},
+        "moved": {
+            "smile": gathered("smile", [stands(0.5, 1.25, 1.5)]),
+            "glasses": gathered("smile", [stands(None, 1.25, 1.5)]),
+        },
+        "nets": {"a judge": "of toys"},
     }
     text = report.scores_table(scores)
     assert "| slider at 1 | 3 | 66.7 |" in text
-    assert "`smile`: width of the mouth | 1.000 | -0.500 | 0.250 | 0.500 | 100.0 | 100.0 |" in text
+    assert f"| other faces, as they are | – | – | – | – | – | {smile['floor']:.3f} |" in text
+    cells = "| 1.000 | -0.500 | 0.250 | 0.500 | 100.0 | 100.0 | 0.500 | 1.250 | 1.500 | 0 |"
+    assert f"`smile`: width of the mouth {cells}" in text
+    cells = "| 1.000 | – | 0.250 | 0.500 | – | 100.0 | – | 1.250 | 1.500 | 0 |"
+    assert f"`glasses`: width of the mouth {cells}" in text
+    assert text.endswith("- a judge: of toys.")
     line = report.summary({"sliders-ffhq": scores})
     assert "of 3 unseen faces 0% smile before and 67% after" in line
 
@@ -126,16 +161,22 @@ def test_work_is_spread_over_processes_and_kept(tmp_path):
 
 
 def test_the_judges_see_what_was_changed():
+    """Each slider raises its own measure in a face that no edit has seen."""
     if teachers() is None:
         pytest.skip(f"{MISSING}: its networks are the judges")
-    space = module.editors()[0].space
-    rows = face(space, FIRST)  # smiles
-    shown = space.generator.synthesis(rows, 256).clamp(-1, 1)
-    found = look(shown)
-    assert found["happy"] > 0.9
-    assert found["glasses"] == 0
-    mirrored = look(shown.flip(3))
-    assert mirrored["gaze"] == pytest.approx(-found["gaze"], abs=0.1)
-    for name in ("smile", "mouth-open", "brows-up", "jaw", "nose", "hair-volume"):
-        assert mirrored[name] == pytest.approx(found[name], rel=0.1, abs=0.05), name
+    found = module.all_moved(FIRST + 3)
+    for name in MEASURES:
+        (before, _), (after, same) = found[name]["before"], found[name]["high"]
+        assert after[name] > before[name], name
+        assert 0 < same < 1, name
     assert look(torch.zeros(1, 3, 256, 256)) is None
+
+
+def test_the_ways_begin_from_the_same_picture():
+    if teachers() is None:
+        pytest.skip(f"{MISSING}: its networks are the judges")
+    before = module.small(module.editors()[0].open(FIRST).image)
+    assert torch.equal(before, module.plain(FIRST))
+    painted = module.repainted(FIRST)
+    assert painted["seen"] is not None
+    assert 0.3 < painted["identity"] < 1

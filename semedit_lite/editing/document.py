@@ -67,7 +67,7 @@ class _Packed:
 
 
 class _Map(NamedTuple):
-    """Ids or truths (1, H, W) of a few large areas: a hundredth of their bytes."""
+    """Ids or truths (1, H, W) of a few large areas, in some hundredths of their bytes."""
 
     shape: torch.Size
     deflated: bytes
@@ -326,7 +326,7 @@ class History:
             document = _step(file, i, step, parent, whole=version == 1)
             if i == 0:
                 document = _opened(file, document, about["matrix"])
-                if count * 3 * document.layout.numel() > MAX_BYTES:
+                if count * 4 * document.layout.numel() > MAX_BYTES:
                     raise InputError(f"its pictures take more than {MAX_BYTES // 2**20} MB")
             documents.append(document)
         leaves = sorted(set(range(count)) - set(parents))

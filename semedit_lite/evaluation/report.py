@@ -153,7 +153,7 @@ def _painter_tables(scores: dict[str, Any]) -> str:
     seen = {key: scores[judge][key] for key in ("painted", "references")}
     parts.append(_by_class(seen, f"IoU, {judges[judge]}"))
     if "nets" in scores:
-        parts.append("\n".join(f"- {name}: {what}." for name, what in scores["nets"].items()))
+        parts.append(_nets(scores))
         parts.append(
             "None of these nets is shipped; without them `semedit eval` gives the figures by our "
             "own parser alone, which has also made the layouts."
@@ -300,6 +300,7 @@ def _branch_tables(scores: dict[str, Any]) -> str:
 def _slider_tables(scores: dict[str, Any]) -> str:
     parts = []
     for name, found in scores["smile"].items():
+        distance = f"Fréchet, MobileNetV2, to {found['reference']} others"
         rows: Rows = {
             way: {
                 "faces": row["faces"],
@@ -307,25 +308,33 @@ def _slider_tables(scores: dict[str, Any]) -> str:
                 "probability of a smile": row["happy"],
                 "mouth wider by": row["wider"],
                 "identity": row["identity"],
-                f"Fréchet to {found['reference']} others": row["frechet"],
+                distance: row["frechet"],
+                "face lost": row["lost"],
             }
             for way, row in found["ways"].items()
         }
+        rows["other faces, as they are"] = {distance: found["floor"]}
         parts.append(markdown(rows, f"{name} that do not smile"))
     moved: Rows = {
         f"`{name}`: {row['measure']}": {
             "before": row["before"],
-            "low end": row["change"]["low"],
-            "half": row["change"]["half"],
-            "high end": row["change"]["high"],
-            "falls, %": 100.0 * row["falls"],
+            **{f"change, {stand}": row["change"].get(stand) for stand in ("low", "half", "high")},
+            "falls, %": None if row["falls"] is None else 100.0 * row["falls"],
             "rises, %": 100.0 * row["rises"],
-            **{f"identity, {stand}": value for stand, value in row["identity"].items()},
+            **{f"identity, {k}": row["identity"].get(k) for k in ("low", "half", "high")},
+            "face lost": row["lost"],
         }
         for name, row in scores["moved"].items()
     }
     faces = max(row["faces"] for row in scores["moved"].values())
-    return "\n\n".join([*parts, markdown(moved, f"{faces} unseen faces, change at")])
+    parts.append(
+        markdown(moved, f"{faces} unseen faces; slider at its low end, half way, high end")
+    )
+    return "\n\n".join([*parts, _nets(scores)])
+
+
+def _nets(scores: dict[str, Any]) -> str:
+    return "\n".join(f"- {name}: {what}." for name, what in scores["nets"].items())
 
 
 def spread(values: list[float]) -> str:

@@ -31,6 +31,8 @@ def evaluate(
     if name == FOLDER.name:
         from semedit_lite.evaluation.sliders import score_sliders
 
+        if device != "cpu":
+            raise InputError("The sliders are scored on the CPU; leave the device out.")
         return written(FOLDER, rounded(score_sliders(count, data)), write)
     folder = find(name)
     model = network(folder).to(device)

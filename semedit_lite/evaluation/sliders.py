@@ -5,7 +5,6 @@ an independent parser, MobileFaceNet "b". Smile is compared as in EditGAN (table
 refinement, and with other ways to a smile.
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -20,8 +19,9 @@ from semedit_lite import hub
 from semedit_lite.data.faces import EVALUATION_SEED, TRUNCATION
 from semedit_lite.data.labelled import labelled, labelled_seeds
 from semedit_lite.data.photos import data_folder
+from semedit_lite.editing.document import Document
 from semedit_lite.editing.latent import FREE
-from semedit_lite.editing.library import MOUTH, face, lent
+from semedit_lite.editing.library import MOUTH, lent
 from semedit_lite.editing.paint import PaintEditor, Repaint, Style
 from semedit_lite.editing.sliders import SliderEditor
 from semedit_lite.editing.vectors import SIDE, Edit, EditingVector, bundled
@@ -30,14 +30,15 @@ from semedit_lite.evaluation.frechet import frechet_distance
 from semedit_lite.evaluation.inversion import PHOTOS, alike
 from semedit_lite.evaluation.processes import spread
 from semedit_lite.faces.align import NoFaceError, align
-from semedit_lite.faces.parse import face_parser
+from semedit_lite.faces.parse import face_parser, parse
 from semedit_lite.images import load_photo, reduce, to_pil, to_tensor
 from semedit_lite.labels import FACE
+from semedit_lite.models.mobilestylegan import FULL
 from semedit_lite.teachers import MISSING, NETS, teachers
 from semedit_lite.training.teachers import MobileFaceNet
 
-FIRST = EVALUATION_SEED + 5_000  # no other evaluation uses these
-GENERATED, TAKEN, MOVED = 100, 60, 32  # generated faces and photos for smile, faces for the others
+FIRST = EVALUATION_SEED + 5_000
+GENERATED, PHOTOGRAPHED, MOVED = 100, 60, 32  # faces and photos for smile, faces for all sliders
 HAPPY = 0.5  # probability from which a face smiles
 # Title of a way to smile -> where its sliders stand, and steps of refinement.
 WAYS: dict[str, tuple[dict[str, float], int]] = {
@@ -71,35 +72,54 @@ MEASURES = {
 
 def score_sliders(count: int | None = None, data: str | Path | None = None) -> dict[str, Any]:
     """Scores of the sliders that come with the package, on the CPU: of all on MOVED generated faces
-    that no edit has seen, and of smile on GENERATED more and TAKEN photos of `celeba_wild` that do
-    not smile, or on `count` of each. Needs SEMEDIT_DATA and SEMEDIT_TEACHERS. In the folder `data`
-    it keeps what was found of each face, so that it may be broken off."""
+    that no edit has seen, and of smile on GENERATED more and PHOTOGRAPHED photos of `celeba_wild`
+    that do not smile, or on `count` of each. Needs SEMEDIT_DATA and SEMEDIT_TEACHERS. In the folder
+    `data` it keeps what was found of each face, so that it may be broken off."""
     if teachers() is None:
         raise InputError(f"{MISSING}: its networks judge the sliders.")
-    digests = {name: hub.digest(path) for name, path in bundled().items()}
-    folder = None if data is None else Path(data) / sha256(repr(digests).encode()).hexdigest()[:12]
+    folder = None if data is None else Path(data) / version()
     wild = sorted(map(str, (data_folder() / PHOTOS).glob("*.jpg")))
     sets = {
         "generated faces": (range(FIRST + MOVED, FIRST + MOVED + 5 * GENERATED), GENERATED),
-        "photos": (wild, TAKEN),
+        "photos": (wild, PHOTOGRAPHED),
     }
     smile = {}
     for name, (candidates, wanted) in sets.items():
-        wanted = count or wanted
         smiles = dict(zip(candidates, spread(smiling, candidates, folder), strict=True))
-        taken = [one for one, happy in smiles.items() if happy is not None and happy < HAPPY]
-        taken = taken[:: max(1, len(taken) // wanted)][:wanted]  # many photos are of one person
-        others = [one for one in smiles if smiles[one] is not None and one not in taken][:wanted]
-        reference = torch.tensor(spread(features_of, others, folder))
-        smile[name] = summarised(spread(ways_to_smile, taken, folder), reference)
+        taken, *others = chosen(smiles, count or wanted)
+        reference, floor = (torch.tensor(spread(features_of, some, folder)) for some in others)
+        faces = spread(ways_to_smile, taken, folder)
+        for face, painted in zip(faces, spread(repainted, taken, folder), strict=True):
+            face.update({} if painted is None else {REPAINT: painted})
+        smile[name] = summarised(faces, reference, floor)
     moved = spread(all_moved, range(FIRST, FIRST + (count or MOVED)), folder)
-    faces = {name: [each[name] for each in moved if each is not None] for name in bundled()}
+    moved = [each for each in moved if each is not None]
     return {
-        "sliders_sha256": digests,
+        "sliders_sha256": {name: hub.digest(path) for name, path in bundled().items()},
         "smile": smile,
-        "moved": {name: gathered(name, each) for name, each in faces.items()},
-        "nets": {"independent judge": NETS["independent judge"]},
+        "moved": {name: gathered(name, [each[name] for each in moved]) for name in bundled()},
+        "nets": {name: NETS[name] for name in ("independent judge", "Fréchet and kernel distance")},
     }
+
+
+def version() -> str:
+    """Names what the findings depend on: all weights, and this file."""
+    weights = [hub.digest(path) for path in sorted(hub.BUNDLED.glob("*/*.safetensors"))]
+    return sha256(repr(weights).encode() + Path(__file__).read_bytes()).hexdigest()[:12]
+
+
+def chosen(smiles: dict[Any, float | None], wanted: int) -> tuple[list, list, list]:
+    """Of faces with the probability that they smile: `wanted` that do not; and as many others, and
+    as many again, whether they smile or not. All are taken from the whole of them, since of photos
+    many in a row are of one person."""
+
+    def evenly(faces: list, count: int) -> list:
+        return faces[:: max(1, len(faces) // count)][:count]
+
+    found = [one for one, happy in smiles.items() if happy is not None]
+    taken = evenly([one for one in found if smiles[one] < HAPPY], wanted)
+    rest = evenly([one for one in found if one not in taken], 2 * wanted)
+    return taken, rest[::2], rest[1::2]
 
 
 # Judging ------------------------------------------------------------------------------------------
@@ -169,14 +189,22 @@ def person() -> MobileFaceNet:
 
 @torch.no_grad()
 def plain(one: int | str) -> Tensor | None:
-    """A generated face or the face of a photo, as it is: (1, 3, 256, 256)."""
+    """A generated face or that of a photo, as the editor opens it: (1, 3, 256, 256)."""
     if isinstance(one, int):
-        space = editors()[0].space
-        return space.generator.synthesis(face(space, one), SIDE).clamp(-1, 1)
+        return small(editors()[0].space.generator.sample([one], FULL, TRUNCATION)[0])
     try:
-        return align(load_photo(one), face_parser("cpu"), SIDE).image
+        return small(align(load_photo(one), face_parser("cpu"), FULL).image)
     except NoFaceError:
         return None
+
+
+def small(image: Tensor) -> Tensor:
+    """A picture of 1024 pixels at 256, of eight bits as it is seen and saved."""
+    return eight_bits(reduce(eight_bits(image), SIDE))
+
+
+def eight_bits(image: Tensor) -> Tensor:
+    return to_tensor(to_pil(image.clamp(-1, 1)))
 
 
 def smiling(one: int | str) -> float | None:
@@ -217,94 +245,108 @@ def linear() -> EditingVector:
     )
 
 
-def pictures(one: int | str) -> Iterator[tuple[str, Tensor]]:
-    """A face (1, 3, 256, 256) as it is, and by each way to smile."""
-    editor, painter = editors()
-    opened = editor.open(one)
-    yield BEFORE, reduce(opened.image, SIDE)
-    for way, (values, refine) in WAYS.items():
-        made = editor.finish(opened, values, {"linear": linear()}, refine)
-        yield way, reduce(made.image, SIDE)
-    painted = painter.generate(one) if isinstance(one, int) else painter.open(one)
-    try:
-        layout = lent(302, MOUTH, MOUTH)(painted.layout)
-    except InputError:
-        return  # the parser has seen no mouth
-    yield REPAINT, painter.apply(painted, Repaint(layout, Style.own())).image
+def judged(image: Tensor, before: Tensor) -> dict[str, Any]:
+    """What the judges see in a picture, who it is beside the one before, features."""
+    return {
+        "seen": look(image),
+        "identity": alike(person(), image, before),
+        "features": teachers().frechet_features(image)[0].tolist(),
+    }
 
 
 def ways_to_smile(one: int | str) -> dict[str, dict[str, Any]]:
-    """Way -> what the judges see, who it is, features."""
-    found, before = {}, None
-    for way, image in pictures(one):
-        image = to_tensor(to_pil(image))  # of eight bits, as it is saved
-        before = image if before is None else before
-        found[way] = {
-            "seen": look(image),
-            "identity": alike(person(), image, before),
-            "features": teachers().frechet_features(image)[0].tolist(),
-        }
+    """BEFORE and each of WAYS -> how it is judged."""
+    editor = editors()[0]
+    opened = editor.open(one)
+    before = small(opened.image)
+    found = {BEFORE: judged(before, before)}
+    for way, (values, refine) in WAYS.items():
+        made = editor.finish(opened, values, {"linear": linear()}, refine)
+        found[way] = judged(small(made.image), before)
     return found
 
 
-def summarised(faces: list[dict[str, dict[str, Any]]], reference: Tensor) -> dict[str, Any]:
-    """Means over faces, by way; the Fréchet distance is to `reference` (N, 1280)."""
+def repainted(one: int | str) -> dict[str, Any] | None:
+    """How the mouth of a smile, painted by SPADE into the same picture, is judged; None where the
+    parser sees no mouth."""
+    before, painter = plain(one), editors()[1]
+    opened = Document(before, parse(before), {"tool": "open"})
+    try:
+        layout = lent(302, MOUTH, MOUTH)(opened.layout)
+    except InputError:
+        return None
+    made = painter.apply(opened, Repaint(layout, Style.own()))
+    return judged(eight_bits(made.image), before)
+
+
+def summarised(
+    faces: list[dict[str, dict[str, Any]]], reference: Tensor, floor: Tensor
+) -> dict[str, Any]:
+    """Means over faces, by way. The Fréchet distance is to `reference` (N, 1280), as is that of
+    `floor`, of other pictures which nobody edited. Who is no longer found does not smile."""
     table = {}
     for way in (BEFORE, *WAYS, REPAINT):
         found = [(each[BEFORE]["seen"], each[way]) for each in faces if way in each]
         seen = [(before, now["seen"]) for before, now in found if now["seen"] is not None]
+        features = torch.tensor([now["features"] for _, now in found])
         table[way] = {
             "faces": len(found),
-            "smiling": mean(now["happy"] >= HAPPY for _, now in seen),
+            "smiling": sum(now["happy"] >= HAPPY for _, now in seen) / len(found),
             "happy": mean(now["happy"] for _, now in seen),
             "wider": mean(now["smile"] - before["smile"] for before, now in seen),
             "identity": mean(now["identity"] for _, now in found),
-            "frechet": frechet_distance(
-                torch.tensor([now["features"] for _, now in found]), reference
-            ),
+            "frechet": frechet_distance(features, reference),
+            "lost": len(found) - len(seen),
         }
-    return {"reference": len(reference), "ways": table}
+    return {
+        "reference": len(reference),
+        "floor": frechet_distance(floor, reference),
+        "ways": table,
+    }
 
 
 # Every slider -------------------------------------------------------------------------------------
 
 
-@torch.no_grad()
 def all_moved(seed: int) -> dict[str, dict[str, tuple[Seen | None, float]]] | None:
     """Slider -> as it is, at both ends and half way up: what the judges see, and how much the
     person is the same; None where the judges find no face to begin with."""
     editor = editors()[0]
-    before = plain(seed)
-    if look(before) is None:
+    opened = editor.open(seed)
+    before = to_tensor(editor.slide(opened, {}))  # (1, 3, 256, 256)
+    if (seen := look(before)) is None:
         return None
-    opened, found = editor.open(seed), {}
+    found = {}
     for name, vector in editor.vectors.items():
         low, high = vector.range
-        found[name] = {}
-        for stand, value in (("before", 0.0), ("low", low), ("half", high / 2), ("high", high)):
-            image = to_tensor(editor.slide(opened, {name: value}))
-            found[name][stand] = (look(image), alike(person(), image, before))
+        found[name] = {"before": (seen, 1.0)}
+        for stand, value in (("low", low), ("half", high / 2), ("high", high)):
+            if value:
+                image = to_tensor(editor.slide(opened, {name: value}))
+                found[name][stand] = (look(image), alike(person(), image, before))
     return found
 
 
 def gathered(name: str, faces: list[dict[str, tuple[Seen | None, float]]]) -> dict[str, Any]:
-    """Of a slider, over faces: its measure before and how that changes at both ends, in which share
-    of the faces it rises at the high one and falls at the low one, who is left."""
+    """Of a slider, over faces: its measure before, how that changes where the slider stands, who is
+    left there, and in which share of the faces the measure falls at the low end and rises at the
+    high one. Who is no longer found counts as one in whom nothing changed."""
+    stands = [stand for stand in faces[0] if stand != "before"]
     change = {
         stand: [
             each[stand][0][name] - each["before"][0][name]
             for each in faces
             if each[stand][0] is not None
         ]
-        for stand in ("low", "half", "high")
+        for stand in stands
     }
     return {
         "measure": MEASURES[name],
         "faces": len(faces),
         "before": mean(each["before"][0][name] for each in faces),
         "change": {stand: mean(values) for stand, values in change.items()},
-        "rises": mean(value > 0 for value in change["high"]),
-        "falls": mean(value < 0 for value in change["low"]),
-        "identity": {stand: mean(each[stand][1] for each in faces) for stand in change},
-        "lost": sum(each[stand][0] is None for each in faces for stand in change),
+        "falls": sum(v < 0 for v in change["low"]) / len(faces) if "low" in change else None,
+        "rises": sum(v > 0 for v in change["high"]) / len(faces),
+        "identity": {stand: mean(each[stand][1] for each in faces) for stand in stands},
+        "lost": sum(each[stand][0] is None for each in faces for stand in stands),
     }
