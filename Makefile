@@ -19,7 +19,8 @@ demo:
 	@$(BIN)/semedit demo
 
 test: lint
-	@$(BIN)/python -m pytest tests notebooks --nbmake --nbmake-timeout=300
+	@$(BIN)/python -m pytest tests notebooks --numprocesses 2 --dist loadfile \
+		--nbmake --nbmake-timeout=300
 
 lint:
 	@$(INSTALL) --dev

@@ -18,6 +18,10 @@ for key, value in {
     os.environ.setdefault(key, value)
 
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def fixed_seeds():
     """Every test starts from the same random numbers."""
