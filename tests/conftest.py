@@ -18,8 +18,9 @@ for key, value in {
     os.environ.setdefault(key, value)
 
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes, which has others of its own
     torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
