@@ -90,11 +90,11 @@ def legend(page: Page) -> Box:
 
 
 def slid(page: Page) -> Box:
-    """A face smiles, has raised its brows, and a fringe."""
+    """A face smiles, has raised its brows, and wears glasses."""
     page.get_by_role("tab", name="Sliders").click()
     page.locator("#sliders-result img").wait_for(timeout=120_000)
     page.wait_for_timeout(5000)
-    for name, end in (("Smile", 0.85), ("Brows up", 0.8), ("Fringe", 0.85)):
+    for name, end in (("Smile", 0.85), ("Brows up", 0.7), ("Glasses", 0.75)):
         box = page.get_by_role("slider", name=name, exact=True).bounding_box()
         middle = box["y"] + box["height"] / 2
         page.mouse.move(box["x"] + box["width"] / 2, middle)
@@ -122,7 +122,7 @@ def parts(page: Page) -> Box:
     page.mouse.up()
     canvas.get_by_role("button", name="Show where the part map is unsure").click()
     page.mouse.move(0, 0)
-    return place(page, "#sliders-canvas .painter") | {"x": 0, "width": 1280, "height": 640}
+    return place(page, "#sliders-canvas .painter") | {"x": 0, "width": 1280, "height": 612}
 
 
 SHOTS = {
