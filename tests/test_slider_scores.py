@@ -119,6 +119,7 @@ def test_the_card_shows_what_was_found():
             "glasses": gathered("smile", [stands(None, 1.25, 1.5)]),
         },
         "nets": {"a judge": "of toys"},
+        "left_out": {"photos": "There are none."},
     }
     text = report.scores_table(scores)
     assert "| slider at 1 | 3 | 66.7 |" in text
@@ -127,7 +128,7 @@ def test_the_card_shows_what_was_found():
     assert f"`smile`: width of the mouth {cells}" in text
     cells = "| 1.000 | – | 0.250 | 0.500 | – | 100.0 | – | 1.250 | 1.500 | 0 |"
     assert f"`glasses`: width of the mouth {cells}" in text
-    assert text.endswith("- a judge: of toys.")
+    assert text.endswith("- a judge: of toys.\n\nLeft out: photos (There are none.)")
     line = report.summary({"sliders-ffhq": scores})
     assert "of 3 unseen faces 0% smile before and 67% after" in line
 

@@ -327,10 +327,9 @@ def _slider_tables(scores: dict[str, Any]) -> str:
         for name, row in scores["moved"].items()
     }
     faces = max(row["faces"] for row in scores["moved"].values())
-    parts.append(
-        markdown(moved, f"{faces} unseen faces; slider at its low end, half way, high end")
-    )
-    return "\n\n".join([*parts, _nets(scores)])
+    title = f"{faces} unseen faces; slider at its low end, half way up, high end"
+    left = [f"Left out: {what} ({why})" for what, why in scores["left_out"].items()]
+    return "\n\n".join([*parts, markdown(moved, title), _nets(scores), *left])
 
 
 def _nets(scores: dict[str, Any]) -> str:

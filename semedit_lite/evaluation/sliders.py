@@ -73,16 +73,22 @@ MEASURES = {
 def score_sliders(count: int | None = None, data: str | Path | None = None) -> dict[str, Any]:
     """Scores of the sliders that come with the package, on the CPU: of all on MOVED generated faces
     that no edit has seen, and of smile on GENERATED more and PHOTOGRAPHED photos of `celeba_wild`
-    that do not smile, or on `count` of each. Needs SEMEDIT_DATA and SEMEDIT_TEACHERS. In the folder
-    `data` it keeps what was found of each face, so that it may be broken off."""
+    that do not smile, or on `count` of each. Needs SEMEDIT_TEACHERS; without SEMEDIT_DATA it leaves
+    the photos out. In the folder `data` it keeps what was found of each face, so that it may be
+    broken off."""
     if teachers() is None:
         raise InputError(f"{MISSING}: its networks judge the sliders.")
     folder = None if data is None else Path(data) / version()
-    wild = sorted(map(str, (data_folder() / PHOTOS).glob("*.jpg")))
-    sets = {
-        "generated faces": (range(FIRST + MOVED, FIRST + MOVED + 5 * GENERATED), GENERATED),
-        "photos": (wild, PHOTOGRAPHED),
-    }
+    moved = spread(all_moved, range(FIRST, FIRST + (count or MOVED)), folder)
+    moved = [each for each in moved if each is not None]
+    more = range(FIRST + MOVED, FIRST + MOVED + 5 * GENERATED)
+    sets: dict[str, tuple] = {"generated faces": (more, GENERATED)}
+    left_out = {}
+    try:
+        wild = sorted(map(str, (data_folder() / PHOTOS).glob("*.jpg")))
+        sets["photos"] = wild, PHOTOGRAPHED
+    except InputError as why:
+        left_out["photos"] = str(why)
     smile = {}
     for name, (candidates, wanted) in sets.items():
         smiles = dict(zip(candidates, spread(smiling, candidates, folder), strict=True))
@@ -92,13 +98,12 @@ def score_sliders(count: int | None = None, data: str | Path | None = None) -> d
         for face, painted in zip(faces, spread(repainted, taken, folder), strict=True):
             face.update({} if painted is None else {REPAINT: painted})
         smile[name] = summarised(faces, reference, floor)
-    moved = spread(all_moved, range(FIRST, FIRST + (count or MOVED)), folder)
-    moved = [each for each in moved if each is not None]
     return {
         "sliders_sha256": {name: hub.digest(path) for name, path in bundled().items()},
         "smile": smile,
         "moved": {name: gathered(name, [each[name] for each in moved]) for name in bundled()},
         "nets": {name: NETS[name] for name in ("independent judge", "Fréchet and kernel distance")},
+        "left_out": left_out,
     }
 
 
