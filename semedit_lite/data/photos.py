@@ -25,9 +25,7 @@ def data_folder() -> Path:
     """The photo packs, from SEMEDIT_DATA."""
     folder = os.environ.get("SEMEDIT_DATA")
     if not folder:
-        raise InputError(
-            "Set SEMEDIT_DATA to the folder that holds the photos, each set in a folder."
-        )
+        raise InputError("Set SEMEDIT_DATA to the folder that holds the sets of photos.")
     return Path(folder)
 
 
