@@ -195,8 +195,8 @@ def repaint_parts(device: str) -> Callable[[], float]:
 
 
 def train_branch(device: str) -> Callable[[], float]:
-    """The training of `face-branch`, in seconds: its sixteen faces are painted, and BRANCH_STEPS
-    steps, of which some are done."""
+    """The training of `face-branch`, in seconds, without its evaluations: its sixteen faces are
+    painted, and a fiftieth of BRANCH_STEPS steps is done, in float32, and taken for all."""
     from semedit_lite.training.recipes.branch import BranchRecipe
 
     some = BRANCH_STEPS // 50

@@ -76,6 +76,7 @@ def evaluate(
 
 
 def written(folder: Path, result: dict, write: bool) -> dict:
+    """The result, which unless told otherwise also becomes scores.json of a folder."""
     if write:
         text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
         write_beside(folder / "scores.json", lambda path: path.write_text(text, encoding="utf-8"))
