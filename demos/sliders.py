@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from semedit_lite.editing.document import Document
+from semedit_lite.editing.document import Document, saved_along
 from semedit_lite.editing.sliders import SliderEditor, standing
 from semedit_lite.editing.vectors import EditingVector
 from semedit_lite.errors import InputError
@@ -87,6 +87,10 @@ class SliderWork(Work):
     def nbytes(self):
         return super().nbytes + sum(vector.nbytes for vector in self.vectors.values())
 
+    @property
+    def along(self):
+        return {name: vector.to_bytes() for name, vector in self.vectors.items()}
+
 
 class SliderTab(Tab):
     """What is opened becomes a code of the generator, which sliders and part maps move."""
@@ -123,6 +127,21 @@ class SliderTab(Tab):
     def check(self, history):
         if any(step.latent is None for step in history.steps):
             raise InputError("This work was not made with sliders; open it where it was made.")
+
+    def along(self, file, work):
+        """The sliders of the work, which its steps know by their names, and the visitor's own under
+        names that are free."""
+        vectors = {name: editor().load(data) for name, data in saved_along(file).items()}
+        there = {vector.to_bytes() for vector in vectors.values()}
+        for vector in {} if work is None else work.vectors.values():
+            if vector.to_bytes() not in there:
+                vectors[free_name(vector.title, {**editor().vectors, **vectors})] = vector
+        if len(vectors) > OWN:
+            raise InputError(
+                f"The sliders of this work and your own are more than {OWN}, the most that are "
+                "kept here; open it in a private window."
+            )
+        return {"vectors": vectors}
 
 
 tab = SliderTab()

@@ -285,6 +285,23 @@ def reduce(image: Tensor, size: int) -> Tensor:
     return F.avg_pool2d(image, image.shape[-1] // size)
 
 
+def box_sums(x: Tensor, radius: int) -> Tensor:
+    """x (..., H, W), summed over the square of 2 radius + 1 around each pixel, as far as it lies
+    inside; exact for counts. Along one side after the other, in a time that no radius changes."""
+    window = 2 * radius + 1
+    for side, margin in ((-2, (0, 0, radius + 1, radius)), (-1, (radius + 1, radius))):
+        so_far = F.pad(x, margin).cumsum(side)
+        kept = so_far.shape[side] - window
+        x = so_far.narrow(side, window, kept) - so_far.narrow(side, 0, kept)
+    return x
+
+
+def box_mean(x: Tensor, radius: int) -> Tensor:
+    """x (..., H, W), averaged over the same squares."""
+    down, across = (box_sums(x.new_ones(n, 1), radius) for n in x.shape[-2:])  # (H, 1), (W, 1)
+    return (box_sums(x.double(), radius) / (down * across.T)).to(x)  # float's sums lose digits
+
+
 def resize_layout(layout: Tensor, size: Size) -> Tensor:
     """Layout (B, H, W) -> (B, *size) long, nearest neighbour: no id that was not there."""
     size = (size, size) if isinstance(size, int) else tuple(size)

@@ -351,6 +351,9 @@ def test_an_edit_that_fails_says_so_and_the_next_one_runs(client, standin, demo,
 # Sliders of one's own
 
 
+WANTED = '{"wanted": "raised-b-brow"}'
+
+
 @pytest.fixture
 def own(client, demo):
     """A client that has a slider of its own, and what the page is told of it."""
@@ -376,7 +379,7 @@ def test_an_edit_becomes_a_slider(own, demo, tmp_path):
 
 def test_a_slider_goes_to_somebody_else_as_a_file(own, address, demo):
     client, _ = own
-    path = ask(client, "slider_file", '{"wanted": "raised-b-brow"}')
+    path = ask(client, "slider_file", WANTED)
     assert Path(path).name == "raised-b-brow.safetensors"
     stranger = joined(address)
     with pytest.raises(AppError, match="no slider 'raised-b-brow'"):
@@ -559,10 +562,57 @@ def test_a_work_is_saved_and_opened_by_another(client, address, own):
     assert seed == SEED
     assert names_of(stranger) == names_of(client)
     assert json.loads(sliders)["at"] == {"smile": 1, "raised-b-brow": 0.5}
-    _, moved, _ = ask(stranger, "finish", at(smile=0.5))  # the slider it has not stays as it was
+    _, moved, _ = ask(stranger, "finish", at(smile=1))  # the other's slider has come along
     assert np.abs(pixels(moved) - pixels(result)).mean() > 0.1
     steps = History.open(path).steps
     assert steps[-1].operation["values"] == {"smile": 1, "raised-b-brow": 0.5}
+
+
+def yours(sliders):
+    """Names of the visitor's own sliders, as a page is told of them."""
+    return [slider["name"] for slider in json.loads(sliders)["groups"][-1]["sliders"]]
+
+
+def test_a_work_and_who_opens_it_keep_their_sliders(client, own, address, tmp_path):
+    client, _ = own
+    path = ask(client, "work")
+    stranger = joined(address)
+    other = vector("Raised b brow", MOUTH, "mouth")
+    ask(stranger, "load_slider", handle(write(other, tmp_path / "other.safetensors")))
+    for _ in range(2):  # what is there already does not come twice
+        sliders = ask(stranger, "open_work", handle(path))[4]
+        assert yours(sliders) == ["raised-b-brow", "raised-b-brow-2"]
+    theirs, same = (Path(ask(one, "slider_file", WANTED)) for one in (client, stranger))
+    assert same.read_bytes() == theirs.read_bytes()  # as its steps know it
+
+
+def test_a_work_without_its_slider_stays_as_it_was(own, address, tmp_path):
+    client, _ = own
+    ask(client, "finish", at(smile=1, raised_b_brow=0.5))
+    History.open(ask(client, "work")).save(tmp_path / "bare.semedit")
+    stranger = joined(address)
+    _, _, result, *_ = ask(stranger, "open_work", handle(tmp_path / "bare.semedit"))
+    _, moved, _ = ask(stranger, "finish", at(smile=0.5))
+    assert np.abs(pixels(moved) - pixels(result)).mean() > 0.1
+
+
+def test_a_work_whose_sliders_do_not_fit_is_refused(own, address, tmp_path):
+    client, _ = own
+    path = ask(client, "work")
+    stranger = joined(address)
+    file = handle(write(vector("Smirk", MOUTH, "mouth"), tmp_path / "smirk.safetensors"))
+    for _ in range(20):
+        ask(stranger, "load_slider", file)
+    with pytest.raises(AppError, match="more than 20, the most that are kept here"):
+        ask(stranger, "open_work", handle(path))
+
+
+def test_a_work_whose_slider_is_damaged_is_refused(client, demo, tmp_path):
+    path = tmp_path / "damaged.semedit"
+    History.start(demo.tab.face(SEED)).save(path, {"grin": b"no vector"})
+    with pytest.raises(AppError, match="not a slider, or it is damaged"):
+        ask(client, "open_work", handle(path))
+    assert names_of(client) == [f"Face {SEED}"]
 
 
 def test_a_work_without_codes_is_refused(client, demo, tmp_path):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from PIL import Image
 
-from semedit_lite.editing.document import MAX_STEPS, Document, History
+from semedit_lite.editing.document import MAX_STEPS, Document, History, saved_along
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import Alignment, Frame, cut
 from semedit_lite.images import to_tensor
@@ -473,3 +473,16 @@ def test_any_damaged_byte_is_refused_or_harmless(data, edited, tmp_path):
     except InputError:
         return
     assert again.image.shape[2:] == again.layout.shape[1:]
+
+
+def test_what_goes_along_comes_back(tmp_path):
+    history, path = History.start(TINY), tmp_path / "work.semedit"
+    history.save(path)
+    assert saved_along(path) == {}
+    along = {"grin": bytes(range(256)), "raised-brow": b""}
+    history.save(path, along)
+    assert saved_along(path) == along
+    assert len(History.open(path).steps) == 1
+    (tmp_path / "other").write_bytes(b"no work")
+    with pytest.raises(InputError, match="not a semedit document"):
+        saved_along(tmp_path / "other")

@@ -248,6 +248,19 @@ def layout_png(ids: np.ndarray) -> bytes:
     return encoded(FACE.to_pil(torch.from_numpy(ids)))
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 20))
+def test_a_mean_over_a_box_is_that_of_the_pixels_in_it(height, width, radius):
+    x = torch.randn(2, height, width)
+    mean = images.box_mean(x, radius)
+    assert (mean.shape, mean.dtype) == (x.shape, x.dtype)
+    for i in range(height):
+        for j in range(width):
+            rows = slice(max(0, i - radius), i + radius + 1)
+            box = x[:, rows, max(0, j - radius) : j + radius + 1]
+            torch.testing.assert_close(mean[:, i, j], box.mean((1, 2)), atol=1e-6, rtol=1e-5)
+
+
 def test_a_layout_comes_back_as_it_was():
     ids = np.arange(19).repeat(4).reshape(4, 19).astype(np.int64)
     ids[0, 0] = IGNORE

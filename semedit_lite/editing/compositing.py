@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semedit_lite.images import box_mean, box_sums
+
 GRID = 32  # colours are matched on so many squares a side
 HALO = 1 / 32  # of the picture's longer side: 8 pixels at 256
 
@@ -27,21 +29,7 @@ def feather(mask: Tensor, reach: int | None = None) -> Tensor:
     (an even number; `halo` of the picture unless given; distances are the larger of x and y)."""
     radius = (halo(*mask.shape[-2:]) if reach is None else reach) // 2
     # Grown by the radius and averaged over as much: the mask itself keeps its 1.
-    grown = (_sums(mask.float(), radius) > 0).float()
-    _, height, width = mask.shape
-    many = _sums(grown.new_ones(1, height, 1), radius) * _sums(grown.new_ones(1, 1, width), radius)
-    return _sums(grown, radius) / many
-
-
-def _sums(x: Tensor, radius: int) -> Tensor:
-    """x (B, H, W), summed over the square of 2 radius + 1 around each pixel, as far as it lies
-    inside; exact for counts. Along one side after the other, in a time that no radius changes."""
-    window = 2 * radius + 1
-    for side, margin in ((1, (0, 0, radius + 1, radius)), (2, (radius + 1, radius))):
-        so_far = F.pad(x, margin).cumsum(side)
-        kept = so_far.shape[side] - window
-        x = so_far.narrow(side, window, kept) - so_far.narrow(side, 0, kept)
-    return x
+    return box_mean((box_sums(mask.float(), radius) > 0).float(), radius)
 
 
 def composite(base: Tensor, picture: Tensor, alpha: Tensor) -> Tensor:
@@ -76,10 +64,5 @@ def match_colours(picture: Tensor, base: Tensor, before: Tensor, after: Tensor) 
 
 
 def _smooth(x: Tensor, width: int) -> Tensor:
-    """A blur of (B, C, H, W): twice the mean over squares of about this width, along one side at a
-    time."""
-    reach = width // 2
-    for _ in range(2):
-        x = F.avg_pool2d(x, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
-        x = F.avg_pool2d(x, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)
-    return x
+    """A blur of (B, C, H, W): twice the mean over squares of about this width."""
+    return box_mean(box_mean(x, width // 2), width // 2)

@@ -9,9 +9,10 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from math import isfinite
 from pathlib import Path
@@ -40,6 +41,7 @@ MAX_RECORDS = 4 * 2**20  # of its JSON
 MAX_STEPS = 500  # of a history
 LATENT = (1, 16, 512)
 MIN_SCALE = 1e-3  # of a crop's pixel, in pixels of the photo
+ALONG = "along/"  # in a file, what is no step
 
 
 class _Packed:
@@ -243,14 +245,15 @@ class History:
             if document.operation == operation and document.__dict__["_layout"] == held
         )
 
-    def save(self, path: str | Path) -> None:
-        """Writes every step of every branch into one file."""
+    def save(self, path: str | Path, along: Mapping[str, bytes] | None = None) -> None:
+        """Writes every step of every branch into one file, and what shall go `along` under its
+        names; see `saved_along`."""
         try:
-            write_beside(path, self._write)
+            write_beside(path, partial(self._write, along=along or {}))
         except OSError as error:
             raise InputError(f"'{path}' cannot be written ({error.strerror}).") from None
 
-    def _write(self, path: Path) -> None:
+    def _write(self, path: Path, along: Mapping[str, bytes]) -> None:
         numbers = {document: number for number, document in enumerate(self.steps)}
         opened = self.opened
         about = {
@@ -284,28 +287,17 @@ class History:
                 if document.latent is not None:
                     latent = safetensors.save({"latent": document.latent.contiguous()})
                     file.writestr(f"{i}/latent.safetensors", latent)
+            for name, content in along.items():
+                file.writestr(ALONG + name, content)
 
     @classmethod
     def open(cls, source: str | Path | BinaryIO) -> Self:
         """Reads what `save` wrote; InputError for anything else."""
-        try:
-            with zipfile.ZipFile(source) as file:
-                return cls._read(file)
-        except FileNotFoundError:
-            raise InputError(f"There is no file '{source}'.") from None
-        except (
-            *(zipfile.BadZipFile, zlib.error, SafetensorError, InputError, OSError, EOFError),
-            *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
-        ) as error:
-            raise InputError(
-                f"This file is not a semedit document or is damaged ({error}); choose one that "
-                "was saved here."
-            ) from None
+        with _unzipped(source) as file:
+            return cls._read(file)
 
     @classmethod
     def _read(cls, file: zipfile.ZipFile) -> Self:
-        if sum(entry.file_size for entry in file.infolist()) > MAX_BYTES:
-            raise InputError(f"it unpacks to more than {MAX_BYTES // 2**20} MB")
         if file.getinfo("document.json").file_size > MAX_RECORDS:
             raise InputError(f"its records are larger than {MAX_RECORDS // 2**20} MB")
         records = _unpacked(file, "document.json")
@@ -338,6 +330,33 @@ class History:
         if history.current not in history.tips[-1].chain:
             raise InputError("its current step is not on the last branch")
         return history
+
+
+def saved_along(source: str | Path | BinaryIO) -> dict[str, bytes]:
+    """What went along with a history that was saved; InputError for any other file."""
+    with _unzipped(source) as file:
+        names = [name for name in file.namelist() if name.startswith(ALONG)]
+        return {name.removeprefix(ALONG): _unpacked(file, name) for name in names}
+
+
+@contextmanager
+def _unzipped(source: str | Path | BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """A saved document, to be read; InputError for whatever is wrong with it."""
+    try:
+        with zipfile.ZipFile(source) as file:
+            if sum(entry.file_size for entry in file.infolist()) > MAX_BYTES:
+                raise InputError(f"it unpacks to more than {MAX_BYTES // 2**20} MB")
+            yield file
+    except FileNotFoundError:
+        raise InputError(f"There is no file '{source}'.") from None
+    except (
+        *(zipfile.BadZipFile, zlib.error, SafetensorError, InputError, OSError, EOFError),
+        *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
+    ) as error:
+        raise InputError(
+            f"This file is not a semedit document or is damaged ({error}); choose one that was "
+            "saved here."
+        ) from None
 
 
 def _step(

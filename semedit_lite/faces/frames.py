@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semedit_lite.images import resize
+from semedit_lite.images import box_mean, resize
 
 OUTSIDE = 0.05  # beyond the photo's border a crop blurs within this much of its side
 
@@ -82,7 +82,7 @@ def cut(image: Tensor, frame: Frame, size: int) -> Tensor:
     radius = max(1, round(size / 40))
     soft = crop
     for _ in range(3):  # three box filters are nearly a Gaussian
-        soft = F.avg_pool2d(soft, 2 * radius + 1, 1, radius, count_include_pad=False)
+        soft = box_mean(soft, radius)
     return torch.lerp(crop, soft, blend)
 
 

@@ -60,6 +60,11 @@ class Work:
         """What it takes in memory, about."""
         return self.history.nbytes + (0 if self.uploaded is None else self.uploaded.nbytes)
 
+    @property
+    def along(self) -> dict[str, bytes]:
+        """Files that are saved with the history."""
+        return {}
+
     def at(self, canvas: str | None) -> Document:
         """The step that a drawing has come to; ClosedError where another picture replaced it."""
         if canvas not in self.canvases:

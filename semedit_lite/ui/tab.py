@@ -134,6 +134,10 @@ class Tab(ABC):
                 "This work has pixels without a class; choose one that was saved here."
             )
 
+    def along(self, file: str, work: Work | None) -> dict[str, Any]:
+        """What else a saved work gives to a visitor who had `work` before: fields of a work."""
+        return {}
+
     # Opening
 
     def start(self, key, session):
@@ -272,7 +276,7 @@ class Tab(ABC):
         mine, session = self.desk.work(session)
         seed = number(mine.history.opened.operation.get("seed"))
         title = "photo" if seed is None else f"face-{seed}"
-        path = app.saved(f"{title}.semedit", mine.history.save)
+        path = app.saved(f"{title}.semedit", lambda path: mine.history.save(path, mine.along))
         if Path(path).stat().st_size > app.MAX_UPLOAD * 2**20:
             gr.Warning(f"The file is larger than {app.MAX_UPLOAD} MB, too large to be opened here.")
         return path, session
@@ -282,7 +286,8 @@ class Tab(ABC):
         self.face()  # as in `upload`
         history = History.open(file)
         self.check(history)
-        session = self.desk.open(history, None, session)
+        along = self.along(file, self.desk.peek(session))
+        session = self.desk.change(self.desk.open(history, None, session), **along)
         *shown, session = self._laid(history, session)
         return *shown, *self._restored(history), session
 
