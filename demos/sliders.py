@@ -43,7 +43,8 @@ SIZE = 256  # of the part map, and of the pictures that follow a slider
 STEPS = (30, 100)  # of an edit by part map
 FARTHEST = 100  # that a slider stands from 0, in a file from anywhere
 OWN = 20  # sliders that a visitor may have
-LETTERS = 40  # of a slider's name
+LETTERS = 40  # of a slider's title
+NAME = re.compile(r"[a-z0-9-]{1,50}")  # of a slider, and of its file
 UNSURE = (255, 0, 160)  # the colour of what the part map is unsure about
 EXTRAS = "Extras"
 # Where the slider of a vector stands: by the classes that it changes.
@@ -131,7 +132,10 @@ class SliderTab(Tab):
     def along(self, file, work):
         """The sliders of the work, which its steps know by their names, and the visitor's own under
         names that are free."""
-        vectors = {name: editor().load(data) for name, data in saved_along(file).items()}
+        files = saved_along(file)
+        if not all(NAME.fullmatch(name) for name in files):
+            raise InputError("This work has a slider without a name; choose one saved here.")
+        vectors = {name: editor().load(data) for name, data in files.items()}
         there = {vector.to_bytes() for vector in vectors.values()}
         for vector in {} if work is None else work.vectors.values():
             if vector.to_bytes() not in there:

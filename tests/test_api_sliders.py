@@ -607,11 +607,17 @@ def test_a_work_whose_sliders_do_not_fit_is_refused(own, address, tmp_path):
         ask(stranger, "open_work", handle(path))
 
 
-def test_a_work_whose_slider_is_damaged_is_refused(client, demo, tmp_path):
+def test_a_work_whose_slider_is_none_is_refused(client, demo, tmp_path):
     path = tmp_path / "damaged.semedit"
-    History.start(demo.tab.face(SEED)).save(path, {"grin": b"no vector"})
-    with pytest.raises(AppError, match="not a slider, or it is damaged"):
-        ask(client, "open_work", handle(path))
+    smirk = vector("Smirk", MOUTH, "mouth").to_bytes()
+    for name, data, says in (
+        ("grin", b"no vector", "not a slider, or it is damaged"),
+        ("../../grin", smirk, "a slider without a name"),  # its name becomes that of a file
+        ("", smirk, "a slider without a name"),
+    ):
+        History.start(demo.tab.face(SEED)).save(path, {name: data})
+        with pytest.raises(AppError, match=says):
+            ask(client, "open_work", handle(path))
     assert names_of(client) == [f"Face {SEED}"]
 
 
