@@ -137,7 +137,8 @@ class SliderTab(Tab):
             raise InputError("This work has a slider without a name; choose one saved here.")
         vectors = {name: editor().load(data) for name, data in files.items()}
         there = {vector.to_bytes() for vector in vectors.values()}
-        for vector in {} if work is None else work.vectors.values():
+        own = {} if work is None else work.vectors
+        for vector in own.values():
             if vector.to_bytes() not in there:
                 vectors[free_name(vector.title, {**editor().vectors, **vectors})] = vector
         if len(vectors) > OWN:
