@@ -108,7 +108,7 @@ def studio_memory(device: str) -> Callable[[], float]:
         with _studio() as (process, address):
             work_with(address)
             status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-            return float(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
+            return float(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) * 1024 / 1e6
 
     return run
 

@@ -24,6 +24,7 @@ from semedit_lite.editing.vectors import SIDE
 from semedit_lite.faces.identity import face_identity, framed
 from semedit_lite.images import to_pil
 from semedit_lite.labels import FACE_FINE, IGNORE
+from semedit_lite.memory import give_back_memory
 from semedit_lite.models.editgan import (
     SegmentationBranch,
     edit_loss,
@@ -108,6 +109,7 @@ def descend(
         loss.backward()
         optimiser.param_groups[0]["lr"] = rate(step / steps)
         optimiser.step()
+    give_back_memory()  # before a picture of full size is made of it
     return Descent(best, tuple(losses))
 
 

@@ -45,6 +45,7 @@ from semedit_lite.faces.frames import Frame
 from semedit_lite.faces.parse import face_parser, parse
 from semedit_lite.images import Source, reduce, resize, resize_layout, to_pil
 from semedit_lite.labels import FACE, FACE_FINE
+from semedit_lite.memory import give_back_memory
 from semedit_lite.models.editgan import js_uncertainty, layout_of
 from semedit_lite.models.mobilestylegan import FULL
 from semedit_lite.photo import read_photo
@@ -317,6 +318,7 @@ class SliderEditor:
             region=region.cpu(),
         )
         self._known[document] = {"parts": parts}
+        give_back_memory()
         return document
 
     def _shown(self, at: Document, image: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
