@@ -222,23 +222,27 @@ def rederive(space: LatentSpace, vector: EditingVector) -> EditingVector:
     return replace(vector, delta=torch.stack(moves).mean(0))
 
 
-# Rows of W+ that say shape: with all of FREE glasses came as thin rims on three of eight faces,
-# with these on seven.
+# Rows of W+ that say shape. With all of FREE, glasses came as thin rims on three of eight faces,
+# with these on seven; wide eyes were half as wide, beards thin and grey, more hair made all duller.
 SHAPE = tuple(range(1, 7))
 NEUTRAL = (5, 25, 36)  # of 60 that were looked at: adults without a smile, glasses or a beard
 LIBRARY = {
     "smile": Slider("Smile", lent(302, MOUTH, MOUTH), MOUTH, NEUTRAL, 1.5),
     "mouth-open": Slider("Mouth open", lent(865, MOUTH, MOUTH), MOUTH, NEUTRAL, 1.0),
     "lips-full": Slider("Full lips", shaped(MOUTH, (1.0, 1.5), together=True), MOUTH, NEUTRAL, 1.5),
-    "eyes-wide": Slider("Eyes wide", shaped(EYES, (1.1, 1.7)), (*EYES, IRIS), NEUTRAL, 2.0, -1),
+    "eyes-wide": Slider(
+        "Eyes wide", shaped(EYES, (1.1, 1.7)), (*EYES, IRIS), (*NEUTRAL, 29, 31), 2.0, rows=SHAPE
+    ),
     "gaze": Slider("Gaze", gaze(0.02), (*EYES, IRIS), NEUTRAL, 2.0),
     "brows-up": Slider("Brows up", shaped(BROWS, move=(0.0, -0.03)), BROWS, NEUTRAL, 1.5),
     "glasses": Slider(
         "Glasses", lent(12, (GLASSES,), EYES), (GLASSES,), (*NEUTRAL, 29), 1.75, 0.0, SHAPE, 60
     ),
-    "beard": Slider("Beard", lent(402, (BEARD,), MOUTH, (SKIN,)), (BEARD,), (25, 36, 31), 2.0, -1),
+    "beard": Slider(
+        "Beard", lent(402, (BEARD,), MOUTH, (SKIN,)), (BEARD,), (25, 36, 31), 2.0, -1, SHAPE
+    ),
     "hair-long": Slider("Hair longer", lent(302, (HAIR,)), (HAIR,), (25, 36, 0), 1.0),
-    "hair-volume": Slider("Hair volume", lent(865, (HAIR,)), (HAIR,), NEUTRAL, 1.0),
+    "hair-volume": Slider("Hair volume", lent(865, (HAIR,)), (HAIR,), NEUTRAL, 1.0, rows=SHAPE),
     "fringe": Slider("Fringe", lent(656, (HAIR,)), (HAIR,), (0, 25, 36), 1.5),
     "nose": Slider("Nose", shaped((NOSE,), (1.35, 1.0)), (NOSE,), NEUTRAL, 1.5),
     "jaw": Slider("Jaw", jaw(1.2), (SKIN,), NEUTRAL, 2.0),
