@@ -1,6 +1,7 @@
 """What two or more of the papers share: what a painter is, rows of a latent, spectral norm,
 initialisation, norms, PatchGANs."""
 
+import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, runtime_checkable
 
@@ -83,6 +84,13 @@ def spectral_norm(layer: nn.Module) -> nn.Module:
     """Puts `SpectralNorm` on the weight of a convolution or a linear layer."""
     parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
     return layer
+
+
+def legacy_spectral(key: str) -> str:
+    """A state dict's key of the legacy `torch.nn.utils.spectral_norm` -> that of `spectral_norm`;
+    any other key as it is."""
+    key = re.sub(r"\bweight_orig$", "parametrizations.weight.original", key)
+    return re.sub(r"\bweight_([uv])$", r"parametrizations.weight.0.\1", key)
 
 
 def initialise(network: nn.Module, gain: float = 0.02) -> None:

@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from semedit_lite.errors import InputError
 from semedit_lite.hub import Pretrained
 from semedit_lite.labels import one_hot
-from semedit_lite.models.layers import initialise, plain_norm, spectral_norm
+from semedit_lite.models.layers import initialise, legacy_spectral, plain_norm, spectral_norm
 
 # Keyword arguments of `GauGAN`. `official` is the released configuration (section 4, appendix A).
 # `lite` is made for two CPU cores: a cap on the channels, and hidden maps that shrink with the
@@ -304,8 +304,6 @@ class GauGAN(nn.Module, Pretrained):
 
 # Official key -> ours, in this order; the rest of a key is the same in both.
 _OFFICIAL = (
-    (r"\bweight_orig$", "parametrizations.weight.original"),
-    (r"\bweight_([uv])$", r"parametrizations.weight.0.\1"),
     (r"\bparam_free_norm\b", "norm"),
     (r"\bmlp_shared\.0\b", "shared"),
     (r"\bmlp_(gamma|beta)\b", r"\1"),
@@ -326,7 +324,7 @@ def official_key(key: str) -> str:
     """The key of the official code's state dict -> our key, for any network of this paper."""
     for pattern, ours in _OFFICIAL:
         key = re.sub(pattern, ours, key)
-    return key
+    return legacy_spectral(key)
 
 
 def import_official(network: nn.Module, state: dict[str, Tensor]) -> None:
