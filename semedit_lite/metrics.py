@@ -39,3 +39,9 @@ def scores(counts: Tensor, labels: LabelSet) -> dict:
 def psnr(error: Tensor) -> float:
     """Mean squared error of pictures in [-1, 1] -> peak signal-to-noise ratio in dB."""
     return (10 * torch.log10(4 / error.clamp(min=1e-10))).item()
+
+
+def overlap(found: Tensor, true: Tensor) -> Tensor:
+    """Intersection over union of two bool regions (B, 1, H, W) -> (B,); 1 where both are empty."""
+    both, either = ((found & true).sum((1, 2, 3)), (found | true).sum((1, 2, 3)))
+    return torch.where(either > 0, both / either.clamp(min=1), 1.0)

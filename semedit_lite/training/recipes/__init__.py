@@ -48,6 +48,12 @@ def _spade_faces(size: int, device: str, **options: Any):
     return spade_faces(size, device, **options)
 
 
+def _sketchedit(size: int, device: str, **options: Any):
+    from semedit_lite.training.recipes.sketchedit import SketchEditRecipe
+
+    return SketchEditRecipe(size, device, **options)
+
+
 TRAININGS = {  # name -> what makes the recipe on a device, and the options that it takes
     "parser": (_parser, ()),
     "face-heads": (_face_heads, ("count",)),
@@ -57,6 +63,8 @@ TRAININGS = {  # name -> what makes the recipe on a device, and the options that
     "face-encoder": (_encoder, ("data",)),
     "spade-faces-64": (partial(_spade_faces, 64), ("data", "count", "perceptual")),
     "spade-faces-128": (partial(_spade_faces, 128), ("data", "count", "perceptual")),
+    "sketchedit-faces-64": (partial(_sketchedit, 64), ("data", "count", "perceptual")),
+    "sketchedit-faces-128": (partial(_sketchedit, 128), ("data", "count", "perceptual")),
 }
 
 
