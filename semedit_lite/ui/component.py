@@ -12,19 +12,27 @@ if TYPE_CHECKING:
     import gradio as gr
 
 
-def component(folder: Path, scripts: Iterable[str], value: str = "", **options: Any) -> "gr.HTML":
-    """What NAME.html, NAME.css and the `scripts`, one after the other, of a folder NAME make;
-    `options` are those of `gr.HTML` or reach the scripts as properties of `props`."""
+def component(
+    folder: Path,
+    scripts: Iterable[str | Path],
+    value: str = "",
+    *,
+    style: Path | None = None,
+    **options: Any,
+) -> "gr.HTML":
+    """What NAME.html, NAME.css and the `scripts`, one after the other, of a folder NAME make, where
+    a path may lead elsewhere; `style` comes before NAME.css. `options` are those of `gr.HTML` or
+    reach the scripts as properties of `props`."""
     import gradio as gr
 
-    def read(name: str) -> str:
+    def read(name: str | Path) -> str:
         return (folder / name).read_text(encoding="utf-8")
 
-    style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+    styles = [Path(__file__).with_suffix(".css"), *([style] if style else []), f"{folder.name}.css"]
     return gr.HTML(
         value,
         html_template=read(f"{folder.name}.html"),
-        css_template=style + read(f"{folder.name}.css"),
+        css_template="".join(map(read, styles)),
         js_on_load="".join(map(read, scripts)),
         apply_default_css=False,
         **options,

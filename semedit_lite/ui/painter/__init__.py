@@ -20,21 +20,24 @@ from torch import Tensor
 from semedit_lite.errors import InputError
 from semedit_lite.images import Source, load_layout
 from semedit_lite.labels import IGNORE, LabelSet
+from semedit_lite.ui import canvas
 from semedit_lite.ui.component import component, data_url
 
 if TYPE_CHECKING:
     import gradio as gr
 
 HERE = Path(__file__).parent
-CORE = ("marks.js", "drawing.js", "selection.js", "tools.js")  # the painting, apart from any page
+# The painting, apart from any page.
+CORE = (canvas.MARKS, canvas.DRAWER, "drawing.js", "selection.js", "tools.js")
 SCRIPTS = (  # in the order in which they are loaded
     *CORE,
     "png.js",
     "painter.js",
-    "view.js",
+    canvas.VIEW,
     "screen.js",
     "controls.js",
-    "gestures.js",
+    canvas.GESTURES,
+    "begin.js",
 )
 PREFIX = "data:image/png;base64,"
 NO_LAYOUT = f"A layout is sent as '{PREFIX}…', a PNG whose pixel values are class ids."
@@ -60,7 +63,7 @@ def painter(
         )
     ]
     props = {"size": size, "classes": classes, "pairs": labels.pairs, "overlay": overlay}
-    return component(HERE, SCRIPTS, value, **props, **options)
+    return component(HERE, SCRIPTS, value, style=canvas.STYLE, **props, **options)
 
 
 def encode_value(

@@ -80,3 +80,16 @@ for (const [name, act] of Object.entries(selects)) {
     canvas.focus({ preventScroll: true }); // the button may be gone now
   });
 }
+
+// Keys of the tools and of the classes
+
+const keys = {
+  b: () => use("brush"), e: () => use("eraser"), s: () => use("rectangle"), c: () => use("ellipse"), l: () => use("lasso"),
+  g: () => use("fill"), i: () => use("pick"), v: () => use("select"), h: () => use("hand"),
+  "[": () => resize(-1), "]": () => resize(1),
+  "+": clicks["zoom-in"], "=": clicks["zoom-in"], "-": clicks["zoom-out"], z: clicks.fit,
+  f: ({ shiftKey }) => told(painting.mirror(!shiftKey)),
+  delete: () => told(erase()), backspace: () => told(erase()),
+  escape: () => told(painting.giveUp()),
+};
+[...HOTKEYS].slice(0, classes.length).forEach((key, id) => (keys[key] = () => choose(id)));

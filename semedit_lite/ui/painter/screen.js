@@ -42,6 +42,7 @@ function show() {
   draw();
   parts.tools.querySelector(`[value="${tool}"]`).checked = true;
   canvas.dataset.tool = tool;
+  canvas.classList.toggle("sized", Boolean(sized));
   choice();
   overlay.hidden = !overlaid || parts["show-overlay"].hidden;
   parts["show-overlay"].setAttribute("aria-pressed", overlaid);
@@ -137,21 +138,4 @@ function unhover() {
   seen = null;
   ring.hidden = true;
   parts.under.textContent = "";
-}
-
-const say = (text) => (parts.status.textContent = text);
-
-function look(from, to, factor) {
-  carry(from, to, factor);
-  const percent = `${Math.round(100 * view.zoom)} %`;
-  if (percent !== parts["zoom-shown"].textContent) say(`Zoom ${percent}`);
-  parts["zoom-shown"].textContent = percent;
-  parts["zoom-out"].disabled = parts.fit.disabled = view.zoom === 1;
-  parts["zoom-in"].disabled = view.zoom === CLOSEST;
-  stage.classList.toggle("movable", view.zoom > 1);
-}
-
-function zoom(factor) {
-  const middle = { x: 0.5, y: 0.5 };
-  look(middle, middle, factor);
 }

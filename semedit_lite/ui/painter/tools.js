@@ -134,25 +134,19 @@ const tools = {
 
 const differ = (a, b) => a.left !== b.left || a.top !== b.top || a.right !== b.right || a.bottom !== b.bottom;
 
-// A drawing and who draws on it: the tool, the class, the sizes and the step in the making.
-class Painting {
+// Who draws a layout: also has a class to paint with, and one to erase to.
+class Painting extends Drawer {
   constructor(size, names, pairs) {
-    this.drawing = new Drawing(size);
+    super(new Drawing(size), "brush");
     this.names = names;
     this.pairs = pairs; // of classes that mirroring exchanges
     this.named = (id) => names[id];
-    this.tool = this.previous = "brush";
     this.ink = Math.min(1, names.length - 1);
     this.eraseTo = 0;
     this.widest = Math.round(size / 4);
     this.widths = { brush: Math.max(1, Math.round(size / 16)), eraser: Math.max(1, Math.round(size / 16)) };
-    this.step = null; // in the making: {tool, width} and what the tool keeps there
-    this.pressed = this.last = null; // points, while a gesture lasts
-    this.changed = false; // something new is to be told; whoever tells it sets this back
   }
 
-  get sized() { return tools[this.tool].sized ? this.tool : null; }
-  get width() { return this.widths[this.step?.tool ?? this.tool]; }
   get selection() { return this.step?.selection ?? null; }
 
   at({ x, y }) {
@@ -170,64 +164,9 @@ class Painting {
     if (id !== null && id < this.names.length) this.ink = id;
   }
 
-  open(tool = this.tool) {
-    this.drawing.begin();
-    this.step = { tool };
-  }
-
-  press(point, keys = {}, tool = this.tool) {
-    if (this.step && this.step.tool !== tool) this.settle();
-    if (!this.step) this.open(tool);
-    tools[tool].press(this, point, keys);
-    this.pressed = this.last = point;
-  }
-
-  drag(point, keys = {}) {
-    tools[this.step.tool].drag(this, this.last, point, keys);
-    this.last = point;
-  }
-
-  lift() {
-    const tool = tools[this.step.tool], open = tool.lift?.(this);
-    this.pressed = null;
-    return open ? tool.words(this) : this.finish();
-  }
-
-  finish() {
-    const tool = tools[this.step.tool];
-    tool.finish?.(this);
-    this.step = this.pressed = null;
-    const changed = this.drawing.commit();
-    this.changed ||= changed;
-    return changed || tool.harmless ? tool.words(this) : "Nothing changed";
-  }
-
-  // Takes back the gesture, or where none lasts the latest one of the step.
-  back() {
-    const { step } = this;
-    this.pressed = null;
-    return step && tools[step.tool].back?.(this) ? tools[step.tool].words(this) : this.giveUp();
-  }
-
-  giveUp() {
-    if (!this.step) return "";
-    this.changed ||= Boolean(this.selection?.moved);
-    this.drawing.restore();
-    this.step = this.pressed = null;
-    return "Given up";
-  }
-
-  // Before something else begins.
-  settle() {
-    if (this.pressed) this.lift();
-    if (this.step) tools[this.step.tool].unfinished ? this.giveUp() : this.finish();
-  }
-
   use(tool) {
-    this.settle();
-    if (tool !== "pick") this.previous = tool;
-    this.tool = tool;
-    return tool === "eraser" ? `Eraser, to ${this.named(this.eraseTo)}` : tool;
+    const words = super.use(tool);
+    return tool === "eraser" ? `Eraser, to ${this.named(this.eraseTo)}` : words;
   }
 
   // A class to paint with; tools that paint with none give way to the brush.
@@ -235,12 +174,6 @@ class Painting {
     this.ink = id;
     if (["eraser", "pick", "select", "hand"].includes(this.tool)) this.use("brush");
     return this.named(id);
-  }
-
-  resize(pixels) {
-    if (!this.sized) return "";
-    this.widths[this.tool] = Math.min(this.widest, Math.max(1, pixels));
-    return `${this.tool === "brush" ? "Brush" : "Eraser"} ${this.width} pixels`;
   }
 
   // What keys and buttons do to a selection.
@@ -265,22 +198,6 @@ class Painting {
     const words = this.transform((part) => part.remove(), "Removed");
     if (this.selection && !this.pressed) this.finish();
     return words;
-  }
-
-  // Steps
-
-  undo() {
-    if (this.pressed) return "Nothing to undo";
-    return this.step ? this.giveUp() : this.travel(this.drawing.undo(), "undo", "Undone");
-  }
-  redo() {
-    return this.travel(!this.step && this.drawing.redo(), "redo", "Done again");
-  }
-  travel(done, word, words) {
-    if (!done) return `Nothing to ${word}`;
-    this.changed = true;
-    const { past, future } = this.drawing;
-    return `${words}; ${past.length} steps to undo, ${future.length} to redo`;
   }
 
   clear() {

@@ -29,3 +29,22 @@ function reveal({ x, y }) {
   const place = { x: view.x + x * view.zoom, y: view.y + y * view.zoom };
   carry(place, { x: within(place.x), y: within(place.y) });
 }
+
+// The same, with what a page says of it: `parts` are its elements by their data-part.
+
+const say = (text) => (parts.status.textContent = text);
+
+function look(from, to, factor) {
+  carry(from, to, factor);
+  const percent = `${Math.round(100 * view.zoom)} %`;
+  if (percent !== parts["zoom-shown"].textContent) say(`Zoom ${percent}`);
+  parts["zoom-shown"].textContent = percent;
+  parts["zoom-out"].disabled = parts.fit.disabled = view.zoom === 1;
+  parts["zoom-in"].disabled = view.zoom === CLOSEST;
+  stage.classList.toggle("movable", view.zoom > 1);
+}
+
+function zoom(factor) {
+  const middle = { x: 0.5, y: 0.5 };
+  look(middle, middle, factor);
+}

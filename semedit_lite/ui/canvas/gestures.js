@@ -1,4 +1,5 @@
-// Mouse, touch, pen and keys.
+// Mouse, touch, pen and keys, on a canvas. Whoever loads this has `painting`, a Drawer, and its `tools`;
+// `size`, what the canvas measures in its own pixels; `keys`, what single keys do; and show, draw, told.
 
 const REACH = { touch: 20, mouse: 8, pen: 8 }; // CSS pixels that a pointer may be off
 const fingers = new Map(); // places of the touches on the canvas
@@ -91,16 +92,6 @@ canvas.addEventListener("wheel", (event) => {
 
 // Keys
 
-const keys = {
-  b: () => use("brush"), e: () => use("eraser"), s: () => use("rectangle"), c: () => use("ellipse"), l: () => use("lasso"),
-  g: () => use("fill"), i: () => use("pick"), v: () => use("select"), h: () => use("hand"),
-  "[": () => resize(-1), "]": () => resize(1),
-  "+": clicks["zoom-in"], "=": clicks["zoom-in"], "-": clicks["zoom-out"], z: clicks.fit,
-  f: ({ shiftKey }) => told(painting.mirror(!shiftKey)),
-  delete: () => told(erase()), backspace: () => told(erase()),
-  escape: () => told(painting.giveUp()),
-};
-[...HOTKEYS].slice(0, classes.length).forEach((key, id) => (keys[key] = () => choose(id)));
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 let holding = null; // the key that holds the tool down
 
@@ -156,12 +147,3 @@ function letGo() {
 canvas.addEventListener("keyup", (event) => { if (event.key === " " && holding === " ") letGo(); });
 canvas.addEventListener("blur", () => { if (holding) letGo(); unhover(); });
 canvas.addEventListener("focus", () => { if (canvas.matches(":focus-visible")) hover(cursor, { keyboard: true }); });
-
-// At the beginning
-
-colour();
-zoom(0);
-show();
-say("");
-watch("value", () => receive());
-receive(true);
