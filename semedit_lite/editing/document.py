@@ -27,6 +27,7 @@ from torch import Tensor
 
 from semedit_lite.editing.compositing import changed, feather, halo
 from semedit_lite.editing.scorecard import checked
+from semedit_lite.editing.strokes import Sketch
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import Alignment
 from semedit_lite.hub import write_beside
@@ -110,6 +111,7 @@ class Document:
     scores: dict[str, Any] | None = None  # the scorecard of the operation
     # bool (1, H, W): where the picture is another than the opened one; where the layout is, if None
     region: Tensor | None = _Packed(_Map.of, lambda held: held.values.bool(), optional=True)
+    sketch: Sketch | None = None  # what was drawn on it
 
     @property
     def chain(self) -> tuple[Self, ...]:
@@ -157,7 +159,8 @@ class Document:
             held += [self.alignment.image, self.alignment.layout]
         records = len(json.dumps([self.operation, self.scores]))
         photo = 0 if self.photo is None else self.photo.nbytes
-        return sum(x.nbytes for x in held if x is not None) + photo + 4 * records
+        sketch = 0 if self.sketch is None else self.sketch.nbytes
+        return sum(x.nbytes for x in held if x is not None) + photo + sketch + 4 * records
 
     def save_picture(self, path: str | Path, *, whole: bool = True) -> None:
         """Writes a PNG or JPEG that carries its provenance: `whole`, or `picture` alone."""
@@ -284,6 +287,9 @@ class History:
                 if document.region is not None:
                     region = Image.fromarray(document.region[0].numpy())
                     file.writestr(f"{i}/region.png", _png(region))
+                if document.sketch is not None:
+                    text = document.sketch.to_json()
+                    file.writestr(f"{i}/sketch.json", text, zipfile.ZIP_DEFLATED)
                 if document.latent is not None:
                     latent = safetensors.save({"latent": document.latent.contiguous()})
                     file.writestr(f"{i}/latent.safetensors", latent)
@@ -379,6 +385,7 @@ def _step(
         region = torch.from_numpy(_pixels(load_photo(entry))[None, ..., 0] > 127)  # (1, H, W)
         if region.shape[1:] != pixels.shape[:2]:
             raise InputError("a region of another size")
+    entry = _entry(file, f"{number}/sketch.json")
     return Document(
         image=to_tensor(Image.fromarray(pixels)),
         layout=load_layout(_unpacked(file, f"{number}/layout.png"), FACE_FINE, pixels.shape[:2]),
@@ -387,6 +394,7 @@ def _step(
         parent=parent,
         scores=checked(record["scores"], FACE_FINE),
         region=region,
+        sketch=None if entry is None else Sketch.read(entry),
     )
 
 

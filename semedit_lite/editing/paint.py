@@ -8,10 +8,8 @@ document.save_picture("edited.png")
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
-from weakref import WeakKeyDictionary
 
 import torch
 from PIL import Image
@@ -20,19 +18,14 @@ from torch import Tensor
 from semedit_lite import hub
 from semedit_lite.editing.compositing import changed, composite, feather, match_colours
 from semedit_lite.editing.document import Document, History
+from semedit_lite.editing.editor import FaceEditor, weights_digest
 from semedit_lite.editing.scorecard import scorecard
 from semedit_lite.errors import InputError
 from semedit_lite.faces.align import NoFaceError, align
-from semedit_lite.faces.detect import Face, face_finder, face_points
-from semedit_lite.faces.frames import Frame
-from semedit_lite.faces.identity import embed, face_identity, similarity
 from semedit_lite.faces.parse import parse
-from semedit_lite.images import Source, load_photo, resize, resize_layout, to_tensor
+from semedit_lite.images import load_photo, resize, resize_layout, to_tensor
 from semedit_lite.labels import FACE, IGNORE
 from semedit_lite.models.layers import Painter
-from semedit_lite.models.mobilestylegan import MobileStyleGAN
-from semedit_lite.models.parser import FaceParser
-from semedit_lite.photo import read_photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +68,7 @@ class Repaint:
     composite: bool = True  # laid into the opened picture where the layout was changed, or bare
 
 
-class PaintEditor:
+class PaintEditor(FaceEditor):
     """Opens a photo or a generated face once (slow), repaints it many times (fast).
 
     `model`, `parser` and `generator` are names or folders of weights, `model` those of any painter;
@@ -91,40 +84,12 @@ class PaintEditor:
         generator: str | Path = "mobilestylegan-ffhq",
         size: int = 256,
     ) -> None:
-        self.name, self.device, self.size = str(model), device, size
-        self._parser, self._generator = parser, generator
+        super().__init__(device, parser=parser, generator=generator, size=size)
+        self.name = str(model)
         self.model = hub.network(hub.find(model)).to(device)
         if not isinstance(self.model, Painter):
             raise InputError(f"'{model}' paints no layouts; choose other weights.")
-        self._weights = _digest(model)
-        # Of documents that were opened: the points of the face (None if there is none), who it is.
-        self._known: WeakKeyDictionary[Document, tuple] = WeakKeyDictionary()
-
-    @cached_property
-    def parser(self) -> FaceParser:
-        return FaceParser.from_pretrained(self._parser, self.device)
-
-    @cached_property
-    def generator(self) -> MobileStyleGAN:
-        return MobileStyleGAN.from_pretrained(self._generator, self.device)
-
-    @torch.no_grad()
-    def generate(self, seed: int, truncation: float = 0.7) -> Document:
-        """A document of a face that nobody has; always the same for a seed."""
-        image, latent = self.generator.sample([seed], size=self.size, truncation=truncation)
-        operation = {"tool": "generate", "seed": seed, "truncation": truncation}
-        operation |= {"model": Path(self._generator).name, "weights": _digest(self._generator)}
-        layout = parse(image, parser=self.parser)
-        return Document(image.cpu(), layout.cpu(), operation, latent=latent.cpu())
-
-    @torch.no_grad()
-    def open(self, photo: Source, face: Face | Frame | None = None) -> Document:
-        """A document of a face in a photo, a file or a picture: of `face`, one of `find_faces` or a
-        square chosen by hand, or else of the largest. NoFaceError, an InputError, where none is
-        found."""
-        photo, upright = read_photo(photo)
-        found = align(upright, self.parser, self.size, face)
-        return Document(found.image, found.layout, {"tool": "open"}, photo=photo, alignment=found)
+        self._weights = weights_digest(model)
 
     @torch.no_grad()
     def apply(self, document: Document, operation: Repaint) -> Document:
@@ -143,7 +108,7 @@ class PaintEditor:
         else:
             image = self._painted(layout, mask, operation, opened)
             found = parse(image.to(self.device), parser=self.parser).cpu()
-            same = self._likeness(opened, image)
+            same = self.likeness(opened, image)
         seconds = time.perf_counter() - start
         return Document(
             image,
@@ -152,20 +117,6 @@ class PaintEditor:
             parent=document,
             scores=scorecard(opened.image, image, layout, found, mask, seconds, identity=same),
         )
-
-    def _likeness(self, opened: Document, image: Tensor) -> float | None:
-        """How far an edit of a document left the person: the cosine of the two embeddings."""
-        if opened not in self._known:
-            before = opened.image.to(self.device)
-            points = face_points(before, face_finder(self.device))
-            seen = None if points is None else embed(before, points, face_identity(self.device))
-            self._known[opened] = points, seen
-        points, before = self._known[opened]
-        if points is None:
-            return None
-        # The points of the opened face: an edit that moves them shows in the cosine.
-        after = embed(image.to(self.device), points, face_identity(self.device))
-        return similarity(before, after).item()
 
     def made(self, history: History, operation: Repaint) -> tuple[Document, ...]:
         """The steps of a history that show what `apply` would make: what was painted in between
@@ -236,7 +187,3 @@ class PaintEditor:
         if not ((layout != FACE.id("background")) & (layout != IGNORE)).any():
             raise InputError("The layout is empty; paint a face or open a picture first.")
         return layout
-
-
-def _digest(weights: str | Path) -> str:
-    return hub.digest(hub.find(weights) / "model.safetensors")

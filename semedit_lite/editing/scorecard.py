@@ -8,7 +8,7 @@ from torch import Tensor
 from semedit_lite.errors import InputError
 from semedit_lite.labels import FACE, IGNORE, LabelSet
 
-FIGURES = ("change_inside", "change_outside", "identity", "seconds")  # numbers, or None
+FIGURES = ("change_inside", "change_outside", "identity", "lines", "seconds")  # numbers, or None
 
 
 def scorecard(

@@ -1,5 +1,5 @@
-"""What canvases to draw on have in common, whatever is drawn: scripts, for `component`, each of which
-says what it needs of those loaded with it."""
+"""What canvases to draw on have in common, whatever is drawn: scripts for `component`, each of
+which says what it needs of those loaded with it; and a style."""
 
 from pathlib import Path
 

@@ -1,0 +1,7 @@
+// At the beginning
+
+zoom(0);
+show();
+say("");
+watch("value", () => receive());
+receive(true);
