@@ -15,6 +15,7 @@ from semedit_lite import __version__, verbs
 from semedit_lite.errors import InputError
 from semedit_lite.verbs import SEEDS, complain
 
+SKETCHER = "sketchedit-faces-64"
 LARGEST = 4096  # side of a picture or a layout
 
 
@@ -67,6 +68,16 @@ def _minutes(text: str) -> float:
     if not 0 < minutes < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of minutes above 0")
     return minutes
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1")
+    return share
 
 
 def _slider(text: str) -> tuple[str, float]:
@@ -150,6 +161,18 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--model", default="spade-faces-128", help="name or folder (spade-faces-128)")
     own.add_argument("--seed", type=_seed, help="of a random style (the face's own)")
     shared(own, output="the whole photo: PNG, which keeps every other pixel, or JPEG")
+
+    own = add(commands, "sketch", verbs.sketch)
+    own.add_argument("source", type=Path, metavar="PHOTO")
+    drawn = "strokes that the Sketch tab saved, or white lines on black of the photo's size"
+    own.add_argument("drawn", type=Path, metavar="STROKES.json|LINES.png", help=drawn)
+    region = "white where to redraw, of the photo's size (found by the network)"
+    own.add_argument("--region", type=Path, metavar="REGION.png", help=region)
+    lower = "of the region that is found; a lower one makes it larger (0.5)"
+    own.add_argument("--threshold", type=_share, default=0.5, help=lower)
+    chosen(own)
+    own.add_argument("--model", default=SKETCHER, help=f"name or folder ({SKETCHER})")
+    shared(own, output="the whole photo; the region is written beside it, as OUTPUT-region.png")
 
     own = add(commands, "edit", verbs.edit)
     own.add_argument("source", type=Path, metavar="PHOTO|DIR")

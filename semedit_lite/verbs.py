@@ -176,6 +176,63 @@ def repaint(arguments: argparse.Namespace) -> None:
     print(json.dumps(result.scores))
 
 
+def sketch(arguments: argparse.Namespace) -> None:
+    """A photo, part of whose face is redrawn after lines."""
+    import json
+
+    from PIL import Image
+
+    from semedit_lite.editing.sketch import Redraw, SketchEditor
+    from semedit_lite.editing.strokes import Sketch
+    from semedit_lite.hub import write_beside
+    from semedit_lite.images import load_photo
+
+    photo, output = arguments.source, arguments.output
+    beside = output.with_name(f"{output.stem}-region.png")
+    for given in filter(None, (photo, arguments.drawn, arguments.region)):
+        for written in (output, beside):
+            if written.exists() and written.samefile(given):
+                raise InputError(f"'{given}' would be overwritten; choose another output.")
+    upright = load_photo(photo)
+    strokes = arguments.drawn.suffix.lower() == ".json"
+    sketch = Sketch.read(arguments.drawn) if strokes else Sketch()
+    lines = None if strokes else _white(arguments.drawn, upright.size)
+    region = arguments.region and _white(arguments.region, upright.size)
+    editor = SketchEditor(arguments.model, arguments.device)
+    document = editor.open(photo, _chosen(upright, arguments.face))
+    found, size = document.alignment, (editor.size, editor.size)
+    if sketch.frame == "photo":
+        sketch = sketch.resized(upright.size).through(found.inverse, size)
+    operation = Redraw(
+        sketch.resized(size),
+        arguments.threshold,
+        lines if lines is None else found.cut(lines, editor.size) > 0.1,  # thin lines fade
+        region if region is None else found.cut(region, editor.size) > 0.5,
+    )
+    redrawn = editor.region(document, operation)
+    if not redrawn.any():
+        raise InputError(
+            "These lines change nothing here; draw what shall look different, on the face, or say "
+            "where with --region."
+        )
+    result = editor.apply(document, operation)
+    result.save_picture(output)
+    mask = Image.fromarray((found.back(redrawn.float(), upright.size) > 0.5)[0, 0].numpy())
+    write_beside(beside, lambda path: mask.save(path))
+    print(json.dumps(result.scores))
+
+
+def _white(source: Path, size: tuple[int, int]):
+    """Where a picture of the size of the photo is white: (1, 1, H, W), 1 on 0."""
+    from semedit_lite.images import load_photo, to_tensor
+
+    image = load_photo(source)
+    if image.size != size:
+        here, there = ("×".join(map(str, each)) for each in (image.size, size))
+        raise InputError(f"'{source}' is {here} pixels, but the photo is {there}.")
+    return (to_tensor(image).mean(1, keepdim=True) > 0).float()
+
+
 def identity(arguments: argparse.Namespace) -> None:
     """How alike the largest faces of two photos are, as JSON."""
     import json

@@ -49,7 +49,7 @@ def random_flip(
     images: Tensor, layouts: Tensor, labels: LabelSet, rng: Generator
 ) -> tuple[Tensor, Tensor]:
     """Mirrors half of the samples; left and right classes change places."""
-    flip = torch.rand(len(images), generator=rng) < 0.5
+    flip = uniform(len(images), 0, 1, rng) < 0.5
     images = torch.where(flip[:, None, None, None], images.flip(-1), images)
     return images, torch.where(flip[:, None, None], labels.flip(layouts), layouts)
 

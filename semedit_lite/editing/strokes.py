@@ -1,10 +1,11 @@
 """Sketches as people draw them: strokes of points with times, from the page or from a file.
 
-A file is JSON: {"format": "semedit strokes 1", "size": [width, height], "strokes": [...]}, a stroke
-{"kind": "line", "width": 2, "points": [[x, y, milliseconds], ...]}. `size` is that of the picture
-they were drawn on, and what x, y and width are measured in. The kinds are "line", what shall be
-there; "colour", with "colour": "#rrggbb", which colour; "add" and "remove", what belongs to the
-region that is redrawn, and what does not.
+A file is JSON: {"format": "semedit strokes 1", "frame": "face", "size": [width, height], "strokes":
+[...]}, a stroke {"kind": "line", "width": 2, "points": [[x, y, milliseconds], ...]}. `size` is that
+of the picture they were drawn on, which x, y and width are measured in; `frame` says whether that
+was the aligned "face" or the whole "photo". The kinds are "line", what shall be there; "colour",
+with "colour": "#rrggbb", which colour; "add" and "remove", what belongs to the region that is
+redrawn, and what does not.
 """
 
 import json
@@ -24,6 +25,7 @@ from torch import Tensor
 from semedit_lite.errors import InputError
 
 FORMAT = "semedit strokes 1"
+FRAMES = ("face", "photo")
 KINDS = ("line", "colour", "add", "remove")
 MAX_STROKES, MAX_POINTS = 2_000, 200_000  # of a sketch
 MAX_BYTES = 8 * 2**20  # of its JSON
@@ -55,6 +57,7 @@ class Sketch:
 
     strokes: tuple[Stroke, ...] = ()
     size: tuple[float, float] = (256, 256)  # width, height
+    frame: str = "face"  # or "photo"
 
     @classmethod
     def read(cls, source: str | bytes | Path) -> Self:
@@ -69,12 +72,12 @@ class Sketch:
         try:
             found = json.loads(source)
             width, height = (_number(x, 1, 100_000) for x in found["size"])
-            strokes = found["strokes"]
-            if not isinstance(strokes, list):
+            strokes, frame = found["strokes"], found.get("frame", "face")
+            if not isinstance(strokes, list) or frame not in FRAMES:
                 raise TypeError("strokes")
-        except (LookupError, RecursionError, TypeError, ValueError):
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
             raise InputError(NO_STROKES) from None
-        return cls.of(strokes, (width, height))
+        return replace(cls.of(strokes, (width, height)), frame=frame)
 
     @classmethod
     def of(cls, records: list[Any], size: tuple[float, float]) -> Self:
@@ -100,7 +103,8 @@ class Sketch:
 
     def to_json(self) -> str:
         """The text of a file that `read` understands."""
-        about = {"format": FORMAT, "size": list(self.size), "strokes": self.records}
+        about = {"format": FORMAT, "frame": self.frame, "size": list(self.size)}
+        about["strokes"] = self.records
         return json.dumps(about, separators=(",", ":"))
 
     @cached_property
@@ -124,7 +128,7 @@ class Sketch:
             replace(s, width=s.width * scale, points=tuple(moved(*p) for p in s.points))
             for s in self.strokes
         )
-        return type(self)(tuple(strokes), size)
+        return replace(self, strokes=tuple(strokes), size=size)
 
     def resized(self, size: tuple[float, float]) -> Self:
         """The same on a picture of another size (width, height)."""

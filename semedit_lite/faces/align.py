@@ -43,6 +43,17 @@ class Alignment:
         linear = torch.linalg.inv(self.matrix[:, :2])
         return torch.cat([linear, -linear @ self.matrix[:, 2:]], 1)
 
+    def cut(self, mask: Tensor, size: int) -> Tensor:
+        """What of a mask over the photo (1, 1, H, W) lies in the crop: (1, 1, size, size)."""
+        matrix = self.matrix.clone()
+        matrix[:, :2] *= self.image.shape[-1] / size
+        return warp(mask, matrix, (size, size), "bilinear", "zeros")
+
+    def back(self, mask: Tensor, size: tuple[int, int]) -> Tensor:
+        """A mask over the crop (1, 1, S, S) laid over the photo of that size (width, height):
+        (1, 1, height, width), 0 beyond the crop."""
+        return warp(mask, self.inverse, size[::-1], "bilinear", "zeros")
+
     def paste(self, photo: Photo, edited: Tensor, alpha: Tensor) -> Image.Image:
         """The photo at its full size with the edited crop laid back into it, stored as it was
         (`Photo.lay`).

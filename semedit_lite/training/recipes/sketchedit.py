@@ -27,12 +27,11 @@ from semedit_lite.models.sketchedit import (
     PRESETS,
     SketchDiscriminator,
     SketchEdit,
-    copy_losses,
-    smooth,
+    regret,
 )
 from semedit_lite.training.perceptual import perceptual_loss, resolve
 
-LAID, PERCEPTUAL, ADVERSARIAL = 5.0, 1.0, 0.2  # weights; those of the other terms are 1
+REGION, LAID, PERCEPTUAL, ADVERSARIAL = 10.0, 5.0, 1.0, 0.2  # weights; the others are 1
 LITE_DISCRIMINATOR = {"width": 32, "multiples": (1, 2, 4, 4, 4)}
 SHOWN, JUDGED = 8, 128  # held-out faces in the preview, and that are scored while it trains
 INPAINT, SOFT, HARD = range(3)  # where a sample's region comes from
@@ -79,10 +78,19 @@ class SketchEditRecipe:
         self.discriminator = SketchDiscriminator(inputs=inputs, **LITE_DISCRIMINATOR).to(**kind)
         self.networks = {"sketchedit": self.sketchedit, "discriminator": self.discriminator}
         self.optimisers = {
-            key: torch.optim.Adam(net.parameters(), rate, betas=(0.0, 0.9))
-            for (key, net), rate in zip(self.networks.items(), (2e-4, 4e-4), strict=True)
+            "estimator": torch.optim.Adam(self.sketchedit.estimator.parameters(), 1e-3),
+            "generator": torch.optim.Adam(
+                self.sketchedit.generator.parameters(), 3e-4, betas=(0.0, 0.9)
+            ),
+            "discriminator": torch.optim.Adam(
+                self.discriminator.parameters(), 4e-4, betas=(0.0, 0.9)
+            ),
         }
-        self.losses = {"sketchedit": self.generator_loss, "discriminator": self.discriminator_loss}
+        self.losses = {
+            "estimator": self.estimator_loss,
+            "generator": self.generator_loss,
+            "discriminator": self.discriminator_loss,
+        }
 
     def rate(self, progress: float) -> float:
         return min(1.0, 2 * (1 - progress))  # constant, then linear to zero from half time on
@@ -115,14 +123,23 @@ class SketchEditRecipe:
             "kept": (~random_masks(small, rng)).float(),
         }
 
+    def estimator_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        image, target = batch["image"], batch["target"]
+        logits, picture = self.sketchedit.estimator.heads(image, batch["sketch"])
+        # For the others, as it comes: the gradient of a picture would move it where it helps to
+        # cheat.
+        batch["soft"] = torch.sigmoid(logits.detach())
+        terms = {
+            "m_picture": F.l1_loss(picture, target),
+            "m_region": REGION * regret(logits, image, target),
+        }
+        return sum(terms.values()), named(terms)
+
     def generator_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         self.discriminator.requires_grad_(False)
-        target = batch["target"]
-        soft, picture = self.sketchedit.estimator(batch["image"], batch["sketch"])
-        found = copy_losses(picture, soft, smooth(batch["image"]), smooth(target))
-        # What the generator is given: the picture as it was wanted and any region of it, or the
-        # estimator's, soft or hard; as it comes, its gradient would go where it helps to cheat.
-        soft = soft.detach()
+        soft, target = batch["soft"], batch["target"]
+        # What is given: the picture as it was wanted and any region of it, or the deformed one and
+        # the estimator's region, soft or hard.
         region = torch.where(batch["kind"] == SOFT, soft, (soft > 0.5).to(soft))
         inpaint = batch["kind"] == INPAINT
         region = torch.where(inpaint, batch["mask"], region)
@@ -134,8 +151,6 @@ class SketchEditRecipe:
         batch["laid"] = laid.detach()
         fakes = self.discriminator(torch.cat([laid, batch["given"]], 1))
         terms = {
-            "m_picture": found[0],
-            "m_laid": found[1],
             "g_coarse": F.l1_loss(coarse, target),
             "g_fine": F.l1_loss(fine, target),
             "g_laid": LAID * F.l1_loss(laid, target),
@@ -143,7 +158,7 @@ class SketchEditRecipe:
         }
         if self.perceptual is not None:
             terms["g_perceptual"] = PERCEPTUAL * self.perceptual(laid, target).mean()
-        return sum(terms.values()), {name: value.item() for name, value in terms.items()}
+        return sum(terms.values()), named(terms)
 
     def discriminator_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         self.discriminator.requires_grad_(True)
@@ -152,7 +167,7 @@ class SketchEditRecipe:
             for picture in (batch["laid"], batch["target"])
         )
         loss, terms = losses.hinge_discriminator([fakes], [reals])
-        return loss, {name: value.item() for name, value in terms.items()}
+        return loss, named(terms)
 
     @torch.no_grad()
     def preview(self, networks: dict[str, nn.Module]) -> Tensor:
@@ -195,6 +210,10 @@ class SketchEditRecipe:
 
     def export(self, networks: dict[str, nn.Module], folder: Path) -> None:
         networks["sketchedit"].save_pretrained(folder / self.name)
+
+
+def named(terms: dict[str, Tensor]) -> dict[str, float]:
+    return {name: value.item() for name, value in terms.items()}
 
 
 def lay(picture: Tensor, image: Tensor, region: Tensor) -> Tensor:
