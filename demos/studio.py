@@ -8,12 +8,14 @@ import sys
 
 import gradio as gr
 import paint
+import sketch
 import sliders
 
 from semedit_lite.errors import InputError
 from semedit_lite.ui import app
 
-TABS = {"Paint": paint.build, "Sliders": sliders.build}  # the first is seen first
+# The first is seen first.
+TABS = {"Paint": paint.build, "Sketch": sketch.build, "Sliders": sliders.build}
 
 
 def build():
