@@ -214,7 +214,6 @@ def build(arrive: Callable) -> None:
         redraw,
         [canvas, threshold, session],
         shown,
-        api_name="sketch",
         trigger_mode="always_last",
         **QUIET,
     )
