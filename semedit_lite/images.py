@@ -302,6 +302,18 @@ def box_mean(x: Tensor, radius: int) -> Tensor:
     return (box_sums(x.double(), radius) / (down * across.T)).to(x)  # float's sums lose digits
 
 
+def blurred(x: Tensor, sigma: float, reach: int | None = None) -> Tensor:
+    """(B, C, H, W) smoothed by a Gaussian of `sigma` pixels, cut off after `reach` (three sigma);
+    borders are repeated."""
+    reach = max(1, round(3 * sigma)) if reach is None else reach
+    line = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
+    line = (-(line**2) / (2 * sigma**2)).exp()
+    kernel = (line / line.sum()).expand(x.shape[1], 1, 1, -1)
+    x = F.pad(x, (reach,) * 4, mode="replicate")
+    x = F.conv2d(x, kernel, groups=x.shape[1])
+    return F.conv2d(x, kernel.transpose(2, 3), groups=x.shape[1])
+
+
 def resize_layout(layout: Tensor, size: Size) -> Tensor:
     """Layout (B, H, W) -> (B, *size) long, nearest neighbour: no id that was not there."""
     size = (size, size) if isinstance(size, int) else tuple(size)

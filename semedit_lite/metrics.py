@@ -1,9 +1,12 @@
 """Figures that trainings and evaluations share: does a picture show the layout (pixel accuracy and
-intersection over union), and how far is it from another (PSNR)?"""
+intersection over union), and how far is it from another (PSNR, SSIM)?"""
+
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from semedit_lite.images import blurred
 from semedit_lite.labels import LabelSet
 
 
@@ -45,3 +48,16 @@ def overlap(found: Tensor, true: Tensor) -> Tensor:
     """Intersection over union of two bool regions (B, 1, H, W) -> (B,); 1 where both are empty."""
     both, either = ((found & true).sum((1, 2, 3)), (found | true).sum((1, 2, 3)))
     return torch.where(either > 0, both / either.clamp(min=1), 1.0)
+
+
+def ssim(one: Tensor, other: Tensor) -> Tensor:
+    """Structural similarity (Wang et al. 2004) of pictures (B, 3, H, W) in [-1, 1] around each
+    pixel, in a Gaussian window of 1.5 pixels -> (B, 1, H, W), 1 where they are the same."""
+    near = partial(blurred, sigma=1.5)
+    mean_a, mean_b = near(one), near(other)
+    var_a, var_b = near(one * one) - mean_a**2, near(other * other) - mean_b**2
+    both = near(one * other) - mean_a * mean_b
+    c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # the range of the pictures is 2
+    found = (2 * mean_a * mean_b + c1) * (2 * both + c2)
+    found = found / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+    return found.mean(1, keepdim=True)

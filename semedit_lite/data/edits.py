@@ -5,6 +5,7 @@ has, the other what they want, and the lines that they would draw are those of t
 the two differ. Nobody labels anything.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,9 @@ from semedit_lite.data.sketches import colour_strokes, hand_drawn, random_lines
 from semedit_lite.data.warps import pixel_centres, random_bumps, sample_at, uniform
 
 CORE = 0.15  # of a bump's weight: where it is larger lies the region
+
+
+Liner = Callable[[Tensor, Tensor, Generator], Tensor]  # as `random_lines`
 
 
 class Edits(NamedTuple):
@@ -35,6 +39,7 @@ def made_up(
     *,
     deform: float = 0.85,  # the share of pictures that are deformed ...
     recolour: float = 0.3,  # ... and whose colours change
+    liner: Liner = random_lines,  # what finds the lines of a picture
 ) -> Edits:
     """An edit for each picture (B, 3, 2S, 2S) with its layout (B, 2S, 2S), on half of their side:
     so what is deformed is as sharp as what is not, and cannot be told by that. In half of the edits
@@ -62,7 +67,7 @@ def made_up(
     swap = uniform(shape, 0, 1, rng) < 0.5
     image, target = torch.where(swap, images, other), torch.where(swap, other, images)
     wanted = torch.where(swap[:, 0], other_layouts, layouts)
-    lines = random_lines(target, wanted, rng)
+    lines = liner(target, wanted, rng)
 
     half = side // 2
     lines = hand_drawn(lines, half, rng)

@@ -10,18 +10,7 @@ from torch import Generator, Tensor
 
 from semedit_lite.data.masks import polylines
 from semedit_lite.data.warps import pixel_centres, sample_at, uniform
-
-
-def blurred(x: Tensor, sigma: float) -> Tensor:
-    """(B, C, H, W), smoothed by a Gaussian of `sigma` pixels; borders are repeated."""
-    reach = max(1, round(3 * sigma))
-    line = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
-    line = (-(line**2) / (2 * sigma**2)).exp()
-    kernel = (line / line.sum()).expand(x.shape[1], 1, 1, -1)
-    x = F.pad(x, (reach,) * 4, mode="replicate")
-    return F.conv2d(
-        F.conv2d(x, kernel, groups=x.shape[1]), kernel.transpose(2, 3), groups=x.shape[1]
-    )
+from semedit_lite.images import blurred
 
 
 def slopes(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from semedit_lite.models.layers import Painter
 from semedit_lite.models.mobilestylegan import MobileStyleGAN
 from semedit_lite.models.parser import FaceParser
 from semedit_lite.models.perceptual import PerceptualDistance
+from semedit_lite.models.sketchedit import SketchEdit
 
 
 def evaluate(
@@ -65,6 +66,10 @@ def evaluate(
             from semedit_lite.evaluation.perceptual import score_distance
 
             result = score_distance(model, count or 40)
+        case SketchEdit():
+            from semedit_lite.evaluation.sketching import score_sketcher
+
+            result = score_sketcher(model, count or 512, data)
         case Painter():
             from semedit_lite.evaluation.painting import score_painter
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from semedit_lite.errors import InputError
 from semedit_lite.hub import Pretrained
+from semedit_lite.images import blurred
 from semedit_lite.models.layers import legacy_spectral, spectral_norm
 
 PRESETS = {
@@ -321,10 +322,7 @@ def regret(logits: Tensor, image: Tensor, target: Tensor, price: float = PRICE) 
 def smooth(images: Tensor) -> Tensor:
     """3 x 3 Gaussian with sigma 2, borders repeated. The official code may look at `image` and
     `target` through it in `copy_losses`, so that fine texture is no reason to copy."""
-    line = torch.exp(-torch.tensor([1.0, 0.0, 1.0]) / 8)
-    kernel = torch.outer(line, line).to(images)
-    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, 3, 3)
-    return F.conv2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), kernel, groups=images.shape[1])
+    return blurred(images, 2.0, reach=1)
 
 
 # The official weights ---------------------------------------------------------------------------

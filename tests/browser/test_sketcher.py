@@ -171,7 +171,7 @@ def test_the_photos_own_line_is_pulled_where_it_is_gripped(paper):
     (stroke,) = sketch.strokes
     points = np.array(stroke.points)[:, :2]
     nearest = points[np.abs(points[:, 0] - 20).argmin()]
-    assert nearest == pytest.approx((20.5, 24.5), abs=0.6)
+    assert nearest == pytest.approx((19.5, 24.5), abs=0.6)
     assert points[:, 0].max() < 45  # what is far stays, and is not drawn
     assert (points[:, 1] <= 30.6).all()
 
