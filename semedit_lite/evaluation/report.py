@@ -85,6 +85,8 @@ def scores_table(scores: dict[str, Any]) -> str:
         return _branch_tables(scores)
     if "moved" in scores:
         return _slider_tables(scores)
+    if "sketched" in scores:
+        return _sketch_tables(scores)
     return _generator_tables(scores)
 
 
@@ -332,6 +334,35 @@ def _slider_tables(scores: dict[str, Any]) -> str:
     return "\n\n".join([*parts, markdown(moved, title), _nets(scores), *left])
 
 
+def _sketch_tables(scores: dict[str, Any]) -> str:
+    parts, regions, lines = [], {}, {}
+    for name, found in scores["sketched"].items():
+        region = found["region"]
+        regions[name] = {
+            "edits": found["changing"],
+            "share of the picture": region["share"],
+            **{f"IoU at {threshold}": iou for threshold, iou in region["iou"].items()},
+            "found where nothing changes": region["idle_share"],
+        }
+        lines[name] = found["lines"]
+        rows: Rows = {}
+        for way, made in found["pictures"].items():
+            row = rows[way] = {}
+            for key, title in (("psnr", "PSNR, dB"), ("ssim", "SSIM"), ("lpips", "LPIPS × 100")):
+                for place in ("inside", "seam", "outside"):
+                    value = made[place].get(key)
+                    factor = 100 if key == "lpips" and value is not None else 1
+                    row[f"{title}, {place}"] = None if value is None else factor * value
+            row["Fréchet, MobileNetV2"] = made.get("frechet")
+        parts.append(markdown(rows, f"{found['changing']} edits of {name}, {scores['size']}²"))
+    parts.insert(0, markdown(regions, "true and found region"))
+    parts.append(markdown(lines, "IoU by the source of the lines"))
+    if "nets" in scores:
+        parts.append(_nets(scores))
+    parts += [f"Left out: {what} ({why})" for what, why in scores["left_out"].items()]
+    return "\n\n".join(parts)
+
+
 def _nets(scores: dict[str, Any]) -> str:
     return "\n".join(f"- {name}: {what}." for name, what in scores["nets"].items())
 
@@ -426,6 +457,10 @@ def summary(scores: dict[str, dict[str, Any]]) -> str:
             text = f"Smile: of {slider['faces']} unseen faces {before['smiling']:.0%} smile before "
             text += f"and {slider['smiling']:.0%} after, by an expression classifier; identity "
             text += f"{number(slider['identity'])} by MobileFaceNet b"
+        elif "sketched" in found:
+            first, *_ = found["sketched"].values()
+            text = f"region IoU {number(first['region']['iou']['0.5'])} on {first['changing']} "
+            text += "made-up edits of unseen faces, from lines alone"
         elif "lpips_agreement" in found:
             every = found["lpips_agreement"]["all"]
             text = f"Spearman {number(every['spearman'])} with LPIPS on {every['pairs']:,} pairs"
