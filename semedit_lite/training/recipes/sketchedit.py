@@ -31,7 +31,7 @@ from semedit_lite.models.sketchedit import (
 )
 from semedit_lite.training.perceptual import perceptual_loss, resolve
 
-REGION, LAID, PERCEPTUAL, ADVERSARIAL = 10.0, 5.0, 1.0, 0.2  # weights; the others are 1
+REGION, LAID, PERCEPTUAL, ADVERSARIAL = 10.0, 5.0, 1.0, 0.1  # weights; the others are 1
 LITE_DISCRIMINATOR = {"width": 32, "multiples": (1, 2, 4, 4, 4)}
 SHOWN, JUDGED = 8, 128  # held-out faces in the preview, and that are scored while it trains
 INPAINT, SOFT, HARD = range(3)  # where a sample's region comes from
@@ -80,7 +80,7 @@ class SketchEditRecipe:
         self.optimisers = {
             "estimator": torch.optim.Adam(self.sketchedit.estimator.parameters(), 1e-3),
             "generator": torch.optim.Adam(
-                self.sketchedit.generator.parameters(), 3e-4, betas=(0.0, 0.9)
+                self.sketchedit.generator.parameters(), 8e-4, betas=(0.5, 0.9)
             ),
             "discriminator": torch.optim.Adam(
                 self.discriminator.parameters(), 4e-4, betas=(0.0, 0.9)
