@@ -73,6 +73,33 @@ def _layout(size: int) -> torch.Tensor:
     return layout[None]
 
 
+def sketch(size: int) -> Callable[[str], Callable[[], Any]]:
+    """Lines on a picture become the edited picture."""
+
+    def prepare(device: str) -> Callable[[], Any]:
+        from semedit_lite.models.sketchedit import PRESETS, SketchEdit
+
+        model = SketchEdit(**PRESETS["lite"], size=size).to(device).eval()
+        image = torch.rand(1, 3, size, size, device=device) * 2 - 1
+        drawn = torch.zeros(1, model.strokes, size, size, device=device)
+        drawn[:, 0, size // 2, size // 4 : size // 2] = 1
+        return torch.no_grad()(lambda: model(image, drawn)[0].cpu())
+
+    return prepare
+
+
+def sketched_region(device: str) -> Callable[[], Any]:
+    """Strokes on an opened face become the region that would be redrawn."""
+    from semedit_lite.editing.sketch import Redraw, SketchEditor
+    from semedit_lite.editing.strokes import Sketch, Stroke
+
+    editor = SketchEditor("sketchedit-faces-64", device)
+    document = editor.generate(0)
+    smile = tuple((92.0 + x, 190.0 - (x - 36) ** 2 / 100, 8.0 * x) for x in range(72))
+    operation = Redraw(Sketch((Stroke("line", 2.0, smile),)))
+    return lambda: editor.region(document, operation)
+
+
 def parse_face(device: str) -> Callable[[], Any]:
     """A picture of 256 pixels becomes a layout."""
     from semedit_lite.faces.parse import face_parser, parse
@@ -274,6 +301,15 @@ def import_time(device: str) -> Callable[[], float]:
 MEASUREMENTS = {
     "paint-64": Measurement("Paint, 64²: layout to picture", paint(64), aim=60),
     "paint-128": Measurement("Paint, 128²: layout to picture", paint(128), aim=150),
+    "sketch-128": Measurement(
+        "Sketch, 128²: picture and lines to the new picture", sketch(128), aim=300
+    ),
+    "sketch-256": Measurement(
+        "Sketch, 256²: picture and lines to the new picture", sketch(256), aim=1000
+    ),
+    "sketch-region": Measurement(
+        "Sketch: strokes on an opened face to the region shown", sketched_region, aim=150
+    ),
     "parse-256": Measurement("Parser, 256²: picture to layout", parse_face, aim=60),
     "find-640": Measurement("Face finder, a photo of 640 pixels", find, aim=80),
     "identity": Measurement("Identity of a face", who, aim=40),
