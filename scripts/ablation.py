@@ -11,7 +11,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -212,22 +212,30 @@ def run(name: str, seed: int, minutes: float, data: Path) -> dict[str, dict[str,
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("variant", nargs="*", choices=[*VARIANTS, []], help="default: all")
+def compare(
+    out: Path,
+    variants: Mapping[str, Any],
+    run: Callable[[str, int, float, Path], dict[str, dict[str, float]]],
+    about: dict[str, Any],
+) -> None:
+    """Runs what the command line asks for, unless it is in the file `out` already: `run` gives the
+    rows of a variant, by the number of its seed, minutes and folder of faces; `about` stands in
+    the file, too."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("variant", nargs="*", choices=[*variants, []], help="default: all")
     parser.add_argument("--data", type=Path, required=True, help="cache of `semedit data faces`")
     parser.add_argument("--minutes", type=float, default=3, help="of processor time, each (3)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=report.ABLATION)
+    parser.add_argument("--out", type=Path, default=out)
     arguments = parser.parse_args()
     if teachers() is None:
         raise SystemExit(f"The variants are judged by the teachers: {MISSING}.")
     torch.set_num_threads(1)
-    for name in arguments.variant or VARIANTS:
+    for name in arguments.variant or variants:
         if arguments.out.is_file() and done(arguments, name):
             continue
         found = run(name, arguments.seed, arguments.minutes, arguments.data)
-        table = read(arguments)  # anew: another seed may have been added meanwhile
+        table = about | read(arguments)  # anew: another seed may have been added meanwhile
         for key, scores in found.items():
             table["runs"].setdefault(key, {})[str(arguments.seed)] = scores
         text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
@@ -239,7 +247,7 @@ def main() -> None:
 def read(arguments: argparse.Namespace) -> dict[str, Any]:
     """The figures so far; InputError where they are of runs of another length."""
     if not arguments.out.is_file():
-        return {"minutes": arguments.minutes, "size": SIZE, "faces": FACES, "runs": {}}
+        return {"minutes": arguments.minutes, "runs": {}}
     table = json.loads(arguments.out.read_text(encoding="utf-8"))
     if table["minutes"] != arguments.minutes:
         raise InputError(f"'{arguments.out}' holds runs of {table['minutes']:g} minutes.")
@@ -251,4 +259,4 @@ def done(arguments: argparse.Namespace, name: str) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    compare(report.ABLATION, VARIANTS, run, {"size": SIZE, "faces": FACES})

@@ -29,7 +29,8 @@ def scorecard(
     "classes" gives for each class asked for in the region the intersection over union with what
     was found there, 0 to 1; "change_inside" and "change_outside" are mean absolute differences of
     the two images in levels of 255 (None where there are no such pixels); "identity" is how far
-    the person stayed the same, a cosine (None where no face is seen).
+    the person stayed the same, a cosine (None where no face is seen). An editor may add "lines",
+    the part of those drawn that the picture shows.
     """
     classes = {}
     for k in asked[mask].unique().tolist():

@@ -7,7 +7,9 @@ all; read them again when a file changes. Five kinds of files are read:
 - `benchmarks/NAME.json` (by `semedit bench`) -> the block `bench-NAME`
 - `weights/NAME/scores.json` (by `semedit eval NAME`) -> the block `scores-NAME` of its card, and a
   line of the README's block `scores`
-- `training/ablation.json` (by `scripts/ablation.py`) -> the block `ablation` of TRAINING.md
+- `training/ablation.json` (by `scripts/ablation.py`) -> the block `ablation` of TRAINING.md, and
+  `sketch_ablation.json` beside it (by `scripts/sketch_ablation.py`) -> the block `sketch-ablation`
+  of a card
 - `weights/NAME/photos.json` (by `scripts/photos.py`) -> the block `photos-NAME` of its card
 - `weights/NAME/conversion.json` (by `scripts/convert_mobilestylegan.py --check`) -> the block
   `conversion-NAME` of its card
@@ -24,6 +26,7 @@ from semedit_lite.hub import BUNDLED, write_beside
 ROOT = BUNDLED.parent.parent  # of the repository
 BENCHMARKS = ROOT / "benchmarks"
 ABLATION = ROOT / "training" / "ablation.json"
+SKETCH_ABLATION = ROOT / "training" / "sketch_ablation.json"
 
 Rows = dict[str, dict[str, float | str | None]]
 
@@ -386,17 +389,27 @@ def conversion_table(found: dict[str, Any]) -> str:
     return markdown(rows, title)
 
 
-def ablation_table(found: dict[str, Any]) -> str:
-    """What `scripts/ablation.py` wrote -> a table: each figure's mean over seeds, and how far it
-    deviates between them where there are several."""
-    titles = {
-        "pictures": "pictures seen",
-        "accuracy": "accuracy ↑",
-        "miou": "mIoU ↑",
-        "frechet": "Fréchet ↓",
-        "own_colour": "colour to own photo ↓",
-        "variety": "LPIPS between styles ↑",
-    }
+PAINTED = {
+    "pictures": "pictures seen",
+    "accuracy": "accuracy ↑",
+    "miou": "mIoU ↑",
+    "frechet": "Fréchet ↓",
+    "own_colour": "colour to own photo ↓",
+    "variety": "LPIPS between styles ↑",
+}
+SKETCHED = {
+    "iou": "region IoU ↑",
+    "share": "found share of the picture",
+    "psnr": "PSNR inside the true region, dB ↑",
+    "lpips": "LPIPS inside ↓",
+    "colour": "mean colour inside ↓",
+    "frechet": "Fréchet ↓",
+}
+
+
+def ablation_table(found: dict[str, Any], titles: dict[str, str] = PAINTED) -> str:
+    """What `scripts/ablation.py` wrote, or `scripts/sketch_ablation.py` -> a table: each figure's
+    mean over seeds, and how far it deviates between them where there are several."""
     rows: Rows = {}
     for variant, runs in found["runs"].items():
         row = rows.setdefault(variant, {"seeds": len(runs)})
@@ -480,6 +493,8 @@ def blocks() -> dict[str, str]:
         found[f"photos-{path.parent.name}"] = photos_table(_read(path))
     if ABLATION.is_file():
         found["ablation"] = ablation_table(_read(ABLATION))
+    if SKETCH_ABLATION.is_file():
+        found["sketch-ablation"] = ablation_table(_read(SKETCH_ABLATION), SKETCHED)
     scores = {path.parent.name: _read(path) for path in sorted(BUNDLED.glob("*/scores.json"))}
     if scores:
         found["scores"] = summary(scores)

@@ -20,6 +20,7 @@ TEMPLATE = """
     <p>Mean change ${(value.change_inside ?? 0).toFixed(1)} inside,
       ${(value.change_outside ?? 0).toFixed(1)} outside, of 255
       · ${Math.round(1000 * (value.seconds ?? 0))} ms</p>
+    ${value.lines == null ? "" : `<p>Lines followed: ${Math.round(100 * value.lines)} %</p>`}
     ${value.identity == null ? "" : `<p>Same person: ${value.identity.toFixed(2)}</p>`}`
   : `<p>${hint}</p>`}
 </div>"""

@@ -39,7 +39,7 @@ EXERCISES = [(p, i) for p in NOTEBOOKS for i in range(len(sources(p, "exercise")
 
 
 def test_all_are_there():
-    names = {"00_tour", "01_data", "02_photos", "03_spade", "10_editgan"}
+    names = {"00_tour", "01_data", "02_photos", "03_spade", "07_sketchedit", "10_editgan"}
     assert names <= {path.stem for path in NOTEBOOKS}
 
 
