@@ -11,9 +11,11 @@ import torch
 from PIL import ImageDraw
 from torch import Generator, Tensor
 
-from semedit_lite.data.faces import EVALUATION_SEED, face_generator, faces
+from semedit_lite.data.faces import EVALUATION_SEED, bank, face_generator, faces
+from semedit_lite.data.folder import unpack
 from semedit_lite.data.labelled import CORRECTED, RAW, labelled, labelled_seeds, portrait
 from semedit_lite.data.textures import textures
+from semedit_lite.evaluation import sketching
 from semedit_lite.evaluation.painting import paint_all
 from semedit_lite.evaluation.perceptual import pairs
 from semedit_lite.faces.detect import find_faces
@@ -22,11 +24,15 @@ from semedit_lite.images import resize, resize_layout, to_pil
 from semedit_lite.labels import FACE, FACE_FINE
 from semedit_lite.models.editgan import SegmentationBranch
 from semedit_lite.models.perceptual import PerceptualDistance
+from semedit_lite.models.sketchedit import SketchEdit
 from semedit_lite.models.spade import GauGAN, draw_style
 from semedit_lite.training import log
 from semedit_lite.training.recipes.branch import shown
+from semedit_lite.training.recipes.sketchedit import grey
+from semedit_lite.training.recipes.sketchedit import shown as drawn
 from semedit_lite.training.trainer import save_grid
 
+SKETCHER = "sketchedit-faces-64"
 PAINTERS = ("spade-faces-64", "spade-faces-128")
 EDITED = 1_005_002  # evaluation seed whose edits are shown; of 256 pixels, shown at 128
 DOCS = Path(__file__).parent.parent / "docs"
@@ -124,6 +130,21 @@ def painter_samples(name: str) -> None:
     save_grid(paint_all(model, layouts, z), BUNDLED / name / "samples.jpg", columns=8)
 
 
+@torch.no_grad()
+def sketched() -> None:
+    """Sixteen edits of evaluation faces, a row each: what is there, what is drawn, the region that
+    is found and the true one, what is made in each of the two, and what was wanted."""
+    model = SketchEdit.from_pretrained(SKETCHER)
+    found = bank(16, 2 * model.size, EVALUATION_SEED + 1000)
+    edits = sketching.edited(unpack(found.images), found.layouts.long())
+    soft, true = sketching.found(model, edits), edits.region.float()
+    made = [sketching.redrawn(model, edits, region) for region in ((soft > 0.5).float(), true)]
+    columns = [edits.image, drawn(edits.sketch), grey(soft), grey(true), *made, edits.target]
+    sheet = torch.stack(columns, 1).flatten(0, 1)
+    sheet = sheet.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    save_grid(sheet, BUNDLED / SKETCHER / "edits.jpg", columns=2 * len(columns))
+
+
 def labelled_faces() -> None:
     """The labelled faces, two a row: picture, what the parser says of it, the same corrected, and
     what differs."""
@@ -139,6 +160,8 @@ def labelled_faces() -> None:
 
 
 FIGURES = {
+    "sketched": sketched,
+    "sketch-curves": lambda: curves(SKETCHER),
     "branch-faces": branch_faces,
     "branch-curves": lambda: curves("face-branch"),
     "parser-faces": parser_faces,

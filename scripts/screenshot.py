@@ -24,9 +24,9 @@ FRINGE = (
 Box = dict[str, float]
 
 
-def at(page: Page, x: float, y: float) -> tuple[float, float]:
+def at(page: Page, x: float, y: float, canvas: str = "#canvas") -> tuple[float, float]:
     """Where a pixel of the 256 x 256 layout is on the page."""
-    box = page.locator("#canvas canvas").bounding_box()
+    box = page.locator(f"{canvas} canvas").bounding_box()
     return box["x"] + x * box["width"] / 256, box["y"] + y * box["height"] / 256
 
 
@@ -36,10 +36,10 @@ def place(page: Page, selector: str) -> Box:
     return box | {"y": box["y"] + page.evaluate("scrollY")}
 
 
-def drag(page: Page, *points: tuple[float, float]) -> None:
+def drag(page: Page, *points: tuple[float, float], canvas: str = "#canvas") -> None:
     """Presses at the first of some pixels of the layout, moves to the others, and lifts."""
     for k, point in enumerate(points):
-        page.mouse.move(*at(page, *point), steps=6)
+        page.mouse.move(*at(page, *point, canvas), steps=6)
         if k == 0:
             page.mouse.down()
     page.mouse.up()
@@ -89,6 +89,22 @@ def legend(page: Page) -> Box:
     return place(page, "#canvas .painter") | {"height": 560}
 
 
+def sketched(page: Page) -> Box:
+    """A brow is pulled up, and a line drawn."""
+    page.get_by_role("tab", name="Sketch").click()
+    page.locator("#sketch-result img").wait_for(timeout=120_000)
+    page.wait_for_timeout(3000)
+    canvas = page.locator("#sketch-canvas")
+    canvas.get_by_role("radio", name="Pull at the photo's lines").check()
+    for start in ((92, 100), (166, 108)):
+        drag(page, start, (start[0], start[1] - 9), canvas="#sketch-canvas")
+        page.wait_for_timeout(1500)
+    page.mouse.move(0, 0)
+    top, end = place(page, "#sketch-canvas .sketcher"), place(page, "#sketch-threshold")
+    bottom = end["y"] + end["height"]
+    return {"x": 0, "y": top["y"] - 60, "width": 1280, "height": bottom - top["y"] + 70}
+
+
 def slid(page: Page) -> Box:
     """A face smiles, has raised its brows, and wears glasses."""
     page.get_by_role("tab", name="Sliders").click()
@@ -130,6 +146,7 @@ SHOTS = {
     "paint-select": select,
     "paint-part": part,
     "paint-legend": legend,
+    "sketch": sketched,
     "sliders": slid,
     "sliders-parts": parts,
 }
