@@ -38,6 +38,7 @@ def app():
             "other": encode_value(sketch=other, document="second"),
             "fresh": encode_value(PHOTO, lines=[LINE], fresh=True, document="third"),
         }
+        gradio.Button("read").click(received.append, canvas)
         for name, answer in answers.items():
             gradio.Button(name).click(lambda answer=answer: answer, None, canvas)
     _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, run_history=False)
@@ -51,11 +52,12 @@ class Paper:
     def __init__(self, page, received):
         self.page, self.received = page, received
         self.element = page.locator("canvas")
-        self.box = self.element.bounding_box()
 
     def client(self, x, y):
-        scale = self.box["width"] / SIZE
-        return self.box["x"] + x * scale, self.box["y"] + y * scale
+        self.element.scroll_into_view_if_needed()
+        box = self.element.bounding_box()
+        scale = box["width"] / SIZE
+        return box["x"] + x * scale, box["y"] + y * scale
 
     def sent(self, act) -> Sketch:
         before = len(self.received)
@@ -203,6 +205,16 @@ def test_the_region_shows_and_a_late_answer_does_not(paper):
     assert shown[20, 30, 1] > 100  # green over red
     assert shown[50, 30, 1] < 75
     assert shown[20, 56, 1] < 75
+
+
+@pytest.mark.parametrize("answer", ["region", "late", "fresh"])
+def test_after_an_answer_the_value_is_the_sketch(paper, answer):
+    drawn = paper.drag((10, 10), (50, 10))
+    paper.page.get_by_role("button", name=answer, exact=True).click()
+    paper.page.wait_for_timeout(600)
+    read = paper.sent(paper.page.get_by_role("button", name="read", exact=True).click)
+    assert read.strokes == (() if answer == "fresh" else drawn.strokes)
+    assert document_of(paper.received[-1]) == ("third" if answer == "fresh" else "first")
 
 
 def test_strokes_from_python_are_a_step_and_a_fresh_picture_is_none(paper):

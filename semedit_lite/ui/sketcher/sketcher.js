@@ -13,17 +13,20 @@ const rounded = (strokes) => strokes.map((stroke) => ({
   ...stroke, points: stroke.points.map(([x, y, t]) => [Math.round(x * 100) / 100, Math.round(y * 100) / 100, t]),
 }));
 
+const own = () => JSON.stringify({ strokes: rounded(drawing.strokes), document: owner });
+
 function send() {
-  const value = JSON.stringify({ strokes: rounded(drawing.strokes), document: owner });
+  const value = own();
   if (value === props.value) return;
   props.value = value;
   setTimeout(() => trigger("input"));
 }
 
 // A value from Python is JSON {photo, strokes, region, lines, fresh, document}, of which what is
-// missing stays as it is.
+// missing stays as it is. Once it is taken in, the value is the sketch again, for whoever asks next.
 function receive(first = false) {
   const value = props.value || "{}";
+  if (!first && value === own()) return;
   let given;
   try {
     given = JSON.parse(value);
@@ -31,7 +34,10 @@ function receive(first = false) {
     return say("The sketch could not be read");
   }
   const fresh = first || given.fresh;
-  if (!fresh && given.to !== undefined && given.to !== owner) return; // an answer to another picture's
+  if (!fresh && given.to !== undefined && given.to !== owner) { // an answer to another picture's
+    props.value = own();
+    return;
+  }
   if (given.photo || fresh) {
     photo.hidden = !given.photo;
     if (given.photo) photo.src = given.photo;
@@ -43,6 +49,7 @@ function receive(first = false) {
   if (given.lines || fresh) painting.lines = given.lines ?? [];
   if (fresh || given.document) owner = given.document ?? null;
   if (given.strokes || fresh) painting.receive(given.strokes ?? [], fresh);
+  props.value = own();
   show();
 }
 
