@@ -210,7 +210,7 @@ def build(arrive: Callable) -> None:
     canvas, result, scores, session = part.canvas, part.result, part.scores, part.session
     shown = [canvas, result, scores, session]
     part.step(
-        partial(gr.on, [canvas.input, threshold.release]),
+        partial(gr.on, [canvas.input, threshold.input]),
         redraw,
         [canvas, threshold, session],
         shown,
