@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from semedit_lite.editing.compositing import feather
+from semedit_lite.editing.compositing import around, feather
 from semedit_lite.editing.document import History
 from semedit_lite.editing.library import rederive
-from semedit_lite.editing.sliders import SliderEditor, around, region_at, standing
+from semedit_lite.editing.sliders import SliderEditor, region_at, standing
 from semedit_lite.editing.vectors import Edit, EditingVector
 from semedit_lite.errors import InputError
 from semedit_lite.images import resize_layout, to_pil

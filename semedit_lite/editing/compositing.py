@@ -12,6 +12,9 @@ from semedit_lite.images import box_mean, box_sums
 
 GRID = 32  # colours are matched on so many squares a side
 HALO = 1 / 32  # of the picture's longer side: 8 pixels at 256
+CHANGE = 256  # the side at which changes of a painting are looked at
+NEAR = 2  # of its pixels around a change, in which a photo's own detail is in the way
+GHOST = (0.2, 0.5)  # change of a painting from which that detail begins to go, and is gone
 
 
 def changed(before: Tensor, after: Tensor) -> Tensor:
@@ -61,6 +64,38 @@ def match_colours(picture: Tensor, base: Tensor, before: Tensor, after: Tensor) 
     shift = sums[:, :3] / sums[:, 3:].clamp_min(1e-9)  # (groups, 3, GRID, GRID)
     shift = shift.permute(0, 2, 3, 1).reshape(-1, 3)[cell].permute(0, 3, 1, 2)  # (B, 3, H, W)
     return picture + _smooth(shift, halo(height, width) // 2)
+
+
+def transferred(photo: Tensor, before: Tensor, after: Tensor, region: Tensor) -> Tensor:
+    """A photo (1, 3, S, S) changed as its painting was, from `before` to `after`.
+
+    What the photo has beyond its painting is kept where the paintings hardly differ. Where they do,
+    it would show through as a ghost of what was there: a lip behind the teeth. There it is what it
+    is around the `region` (1, S, S), which gives the painting the photo's light.
+    """
+    beyond = photo - before
+    change = (after - before).abs().mean(1, keepdim=True)  # (1, 1, S, S)
+    change = F.adaptive_avg_pool2d(change, CHANGE)
+    change = F.max_pool2d(change, 2 * NEAR + 1, 1, NEAR)
+    change = F.avg_pool2d(change, 2 * NEAR + 1, 1, NEAR, count_include_pad=False)
+    low, high = GHOST
+    ghost = ((change - low) / (high - low)).clamp(0, 1)  # (1, 1, 256, 256)
+    ghost = F.interpolate(ghost, photo.shape[2:], mode="bilinear", align_corners=False)
+    return after + torch.lerp(beyond, around(beyond, ~region[:, None]), ghost)
+
+
+def around(x: Tensor, known: Tensor) -> Tensor:
+    """x (1, C, S, S) where it is known (1, 1, S, S), and smooth between that where it is not: the
+    mean of what is known near, of an ever wider neighbourhood."""
+    weight = known.to(x)
+    if weight.mean() == 1 or x.shape[-1] <= 4:
+        mean = (x * weight).sum((2, 3), keepdim=True) / weight.sum().clamp(min=1)  # (1, C, 1, 1)
+        return torch.where(known, x, mean)
+    few = F.avg_pool2d(weight, 2)
+    mean = F.avg_pool2d(x * weight, 2) / few.clamp(min=1e-6)
+    coarse = around(mean, few > 0)
+    fine = F.interpolate(coarse, x.shape[2:], mode="bilinear", align_corners=False)
+    return torch.where(known, x, fine)
 
 
 def _smooth(x: Tensor, width: int) -> Tensor:

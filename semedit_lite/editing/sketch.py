@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semedit_lite.data.sketches import borders, canny, grown, ridges
-from semedit_lite.editing.compositing import composite, feather
+from semedit_lite.editing.compositing import composite, feather, transferred
 from semedit_lite.editing.document import Document
 from semedit_lite.editing.editor import FaceEditor, weights_digest
 from semedit_lite.editing.scorecard import scorecard
@@ -139,7 +139,9 @@ class SketchEditor(FaceEditor):
         hole = hole.to(small)  # (1, 1, S, S)
         fine = self.model.redraw(small, drawn, hole)
         laid = fine * hole + small * (1 - hole)
-        picture = resize(laid.clamp(-1, 1).cpu(), tuple(image.shape[2:]))
+        # What changes is the network's, finer detail stays the picture's own where it can.
+        before, after = (resize(x.clamp(-1, 1).cpu(), image.shape[-1]) for x in (small, laid))
+        picture = transferred(image, before, after, region[:, 0]).clamp(-1, 1)
         return composite(image, picture, feather(region[:, 0]))
 
     def _seen(self, operation: Redraw) -> Tensor:

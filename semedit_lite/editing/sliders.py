@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from semedit_lite.editing.compositing import composite, feather
+from semedit_lite.editing.compositing import composite, feather, transferred
 from semedit_lite.editing.document import Document
 from semedit_lite.editing.editor import Progress
 from semedit_lite.editing.latent import (
@@ -53,8 +53,6 @@ from semedit_lite.photo import read_photo
 Values = Mapping[str, float]  # name of a slider -> where it stands
 Vectors = Mapping[str, EditingVector]
 LIMIT = 10.0  # where a slider may stand
-NEAR = 2  # pixels at 256 around a change, in which a photo's own detail is in the way
-GHOST = (0.2, 0.5)  # change of a painting from which that detail begins to go, and is gone
 TOO_MUCH = 0.6  # share of the picture that an edit may repaint
 
 
@@ -373,38 +371,6 @@ def standing(document: Document) -> dict[str, float]:
 def telling(progress: Progress | None, steps: int) -> OnStep | None:
     """Says of a search how much of it is done."""
     return None if progress is None else lambda step, *_: progress(step / max(1, steps))
-
-
-def transferred(photo: Tensor, before: Tensor, after: Tensor, region: Tensor) -> Tensor:
-    """A photo (1, 3, S, S) changed as its painting was, from `before` to `after`.
-
-    What the photo has beyond its painting is kept where the paintings hardly differ. Where they do,
-    it would show through as a ghost of what was there: a lip behind the teeth. There it is what it
-    is around the `region` (1, S, S), which gives the painting the photo's light.
-    """
-    beyond = photo - before
-    change = (after - before).abs().mean(1, keepdim=True)  # (1, 1, S, S)
-    change = F.adaptive_avg_pool2d(change, SIDE)
-    change = F.max_pool2d(change, 2 * NEAR + 1, 1, NEAR)
-    change = F.avg_pool2d(change, 2 * NEAR + 1, 1, NEAR, count_include_pad=False)
-    low, high = GHOST
-    ghost = ((change - low) / (high - low)).clamp(0, 1)  # (1, 1, 256, 256)
-    ghost = F.interpolate(ghost, photo.shape[2:], mode="bilinear", align_corners=False)
-    return after + torch.lerp(beyond, around(beyond, ~region[:, None]), ghost)
-
-
-def around(x: Tensor, known: Tensor) -> Tensor:
-    """x (1, C, S, S) where it is known (1, 1, S, S), and smooth between that where it is not: the
-    mean of what is known near, of an ever wider neighbourhood."""
-    weight = known.to(x)
-    if weight.mean() == 1 or x.shape[-1] <= 4:
-        mean = (x * weight).sum((2, 3), keepdim=True) / weight.sum().clamp(min=1)  # (1, C, 1, 1)
-        return torch.where(known, x, mean)
-    few = F.avg_pool2d(weight, 2)
-    mean = F.avg_pool2d(x * weight, 2) / few.clamp(min=1e-6)
-    coarse = around(mean, few > 0)
-    fine = F.interpolate(coarse, x.shape[2:], mode="bilinear", align_corners=False)
-    return torch.where(known, x, fine)
 
 
 def region_at(region: Tensor, size: int) -> Tensor:
