@@ -23,6 +23,7 @@ from semedit_lite.ui.tab import Tab, served
 
 SIZE = 256
 THRESHOLD = 0.5
+STROKES = Path(__file__).parent / "strokes"  # that people drew on the faces of the examples
 
 # The finest model in the package; where there is none, a name, for the sentence that says so.
 BUNDLED = [path.parent.name for path in hub.BUNDLED.glob(f"sketchedit-faces-*/{hub.FILES[0]}")]
@@ -49,6 +50,17 @@ class SketchTab(Tab):
 
     def read(self, photo, face):
         return editor().open(photo, face)
+
+    def example(self, chosen: gr.SelectData, threshold, session):
+        """The face of an example with what was drawn on it, and its seed."""
+        picture = self.examples[chosen.index]
+        seed = int(picture.stem)
+        sketch = Sketch.read(STROKES / f"{picture.stem}.json")
+        face = self.face(seed)
+        step = editor().apply(face, Redraw(sketch, threshold))
+        history = History.start(face).push(step)
+        session = self.desk.open(history, seed, session)
+        return *self._laid(history, session), seed
 
     def settings_of(self, step):
         """The threshold."""
@@ -204,7 +216,7 @@ def build(arrive: Callable) -> None:
                     "Open strokes", elem_id=part.id("open-strokes"), **BUTTON
                 )
         with gr.Column(min_width=700):  # a row of its own, below
-            part.examples("Faces to begin with")
+            part.examples("Faces to begin with, and what was drawn on them")
 
     part.connect(arrive, [threshold])
     canvas, result, scores, session = part.canvas, part.result, part.scores, part.session

@@ -2,6 +2,7 @@
 
 python scripts/photos.py paint FOLDER      # their hair is painted
 python scripts/photos.py sliders FOLDER    # inverted; a smile, glasses, longer hair
+python scripts/photos.py sketch FOLDER     # drawn on, with strokes that a person made for each
 
 Needs SEMEDIT_DATA. Writes contact sheets to FOLDER (they show real people: keep them to yourself)
 and the failures, counted by cause, to the folder of the weights that they are about.
@@ -20,11 +21,14 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
+from semedit_lite.data.photos import data_folder
 from semedit_lite.editing import vectors
 from semedit_lite.editing.compositing import changed, feather
 from semedit_lite.editing.document import Document
 from semedit_lite.editing.paint import PaintEditor, Repaint, Style
+from semedit_lite.editing.sketch import Redraw, SketchEditor
 from semedit_lite.editing.sliders import SliderEditor
+from semedit_lite.editing.strokes import Sketch
 from semedit_lite.evaluation import report
 from semedit_lite.evaluation.finding import Sample, celeba_wild, fasseg, matched
 from semedit_lite.evaluation.processes import spread
@@ -32,12 +36,15 @@ from semedit_lite.faces.align import NoFaceError
 from semedit_lite.faces.detect import NAME, find_faces
 from semedit_lite.faces.frames import warp
 from semedit_lite.hub import BUNDLED, write_beside
+from semedit_lite.images import to_pil
 from semedit_lite.labels import FACE
 
 FASSEG = 100  # of its photos, for paint: all seen from the front, then those turned least
 SLID = 100  # photos for the sliders: all of fasseg seen from the front, then head shots
 GROWN = 10  # pixels of 256 that the hair grows into what lies behind it
 SLIDES = ("smile", "glasses", "hair-long")  # each put to 1
+SKETCHER = "sketchedit-faces-64"
+STROKES = Path(__file__).parent.parent / "tests" / "strokes"  # NAME.json, drawn on NAME.jpg
 TILE, ROWS = 160, 6  # of a contact sheet
 
 Row = tuple[str, list[Image.Image], dict[str, float]]  # cause, tiles, figures
@@ -45,7 +52,7 @@ Row = tuple[str, list[Image.Image], dict[str, float]]  # cause, tiles, figures
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("editor", choices=("paint", "sliders"))
+    parser.add_argument("editor", choices=("paint", "sliders", "sketch"))
     parser.add_argument("folder", type=Path, help="for the contact sheets")
     parser.add_argument("-n", "--count", type=int, help="photos (all)")
     arguments = parser.parse_args()
@@ -53,6 +60,7 @@ def main() -> None:
     work, samples, weights = {
         "paint": (painted, paint_samples, BUNDLED / NAME),
         "sliders": (slid, slider_samples, vectors.FOLDER),
+        "sketch": (sketched, sketch_samples, BUNDLED / SKETCHER),
     }[arguments.editor]
     rows: list[Row] = spread(work, samples()[: arguments.count])
     sheets([tiles for _, tiles, _ in rows], arguments.folder)
@@ -82,6 +90,10 @@ def slider_samples() -> list[Sample]:
     wild = list(celeba_wild())
     count = SLID - len(frontal)
     return frontal + wild[:: len(wild) // count][:count]
+
+
+def sketch_samples() -> list[Path]:
+    return sorted(STROKES.glob("*.json"))
 
 
 def _yaw(group: str) -> int:
@@ -157,6 +169,36 @@ def slid(sample: Sample) -> Row:
         if not all(map(kept, edited)):
             cause = "more than the region has changed"
     return f"{group.split()[0]}: {cause}", tiles(pictures, 3 + len(SLIDES), cause), figures
+
+
+@lru_cache(maxsize=1)
+def sketcher() -> SketchEditor:
+    return SketchEditor(SKETCHER)
+
+
+def sketched(strokes: Path) -> Row:
+    """The face with what was drawn on it and the region found, the face redrawn, the whole photo."""
+    sketch = Sketch.read(strokes)
+    face = sketcher().open(data_folder() / "celeba_wild" / f"{strokes.stem}.jpg")
+    operation = Redraw(sketch)
+    region = sketcher().region(face, operation)
+    document = sketcher().apply(face, operation)
+    drawn = sketch.mask(("line", "colour"), face.layout.shape[-1])
+    green = face.image.new_tensor([-0.7, 0.6, 0.3]).view(1, 3, 1, 1)
+    shown = torch.where(region, 0.55 * face.image + 0.45 * green, face.image)
+    shown = torch.where(drawn, 1.0, shown)
+    cause = "region found" if region.any() else "no region found"
+    if not kept(document):
+        cause = "more than the region has changed"
+    figures = {
+        "lines followed (mean)": document.scores["lines"],
+        "identity, by `face-identity` (mean)": document.scores["identity"],
+        "share of the face (mean)": region.float().mean().item(),
+        "share of the face (largest)": region.float().mean().item(),
+    }
+    figures = {key: value for key, value in figures.items() if value is not None}
+    pictures = [to_pil(shown), document.picture, document.whole]
+    return cause, tiles(pictures, 3, cause), figures
 
 
 def kept(document: Document) -> bool:

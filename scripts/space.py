@@ -31,7 +31,7 @@ from semedit_lite.errors import InputError
 ROOT = Path(__file__).resolve().parent.parent
 SPACES, DEMOS = ROOT / "hf_space", ROOT / "demos"
 TERMS = ("LICENSE", "NOTICE", "WEIGHTS.md")
-SHOWN = (".jpg", ".png")
+SHOWN = (".jpg", ".png", ".json")
 PAGE = (".css", ".html", ".js")  # what modules serve to browsers lies beside them
 
 
@@ -76,7 +76,7 @@ def needed(demo: Path) -> set[Path]:
 
 
 def pictures(demo: Path) -> set[Path]:
-    """The pictures in the folders beside a script that it names."""
+    """The pictures and strokes in the folders beside a script that it names."""
     text = demo.read_text(encoding="utf-8")
     folders = (path for path in demo.parent.iterdir() if path.is_dir() and f'"{path.name}"' in text)
     return {file for folder in folders for file in folder.iterdir() if file.suffix in SHOWN}

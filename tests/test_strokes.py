@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from semedit_lite.editing.strokes import KINDS, MAX_POINTS, MAX_STROKES, Sketch, Stroke
 from semedit_lite.editing.tracing import chains
 from semedit_lite.errors import InputError
+from semedit_lite.evaluation.report import ROOT
 
 numbers = st.floats(-200, 400, allow_nan=False, width=32)
 points = st.lists(st.tuples(numbers, numbers, st.integers(0, 10**9)), min_size=1, max_size=12)
@@ -146,6 +147,28 @@ def test_a_sketch_that_only_takes_away_asks_for_nothing():
     assert not Sketch()
     assert not Sketch((line((1, 1), kind="remove"),))
     assert Sketch((line((1, 1), kind="add"),))
+
+
+FILES = sorted((ROOT / "demos" / "strokes").glob("*.json")) + sorted(
+    (ROOT / "tests" / "strokes").glob("*.json")
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.parent.name}-{path.stem}")
+def test_strokes_that_people_drew_are_strokes_with_times(path):
+    sketch = Sketch.read(path)
+    assert sketch
+    assert sketch.frame == "face"
+    for stroke in sketch.strokes:
+        times = [time for *_, time in stroke.points]
+        assert times == sorted(times)
+        assert 50 < times[-1] - times[0] < 60_000
+
+
+def test_every_example_has_its_strokes():
+    faces = {path.stem for path in (ROOT / "demos" / "faces").glob("*.jpg")}
+    assert faces == {path.stem for path in (ROOT / "demos" / "strokes").glob("*.json")}
+    assert len(FILES) >= 40
 
 
 def test_chains_follow_lines():

@@ -111,6 +111,16 @@ def test_a_saved_work_opens_with_its_strokes(tab, pages, studio):
     assert len(Sketch.read(other.saved("Save strokes")).strokes) == 1
 
 
+def test_an_example_comes_with_its_strokes(tab):
+    gallery = tab.page.locator("#sketch-examples")
+    gallery.scroll_into_view_if_needed()
+    after = tab.changed(gallery.locator("img").first.click)
+    tab.page.wait_for_timeout(500)
+    assert changed(tab.picture("before"), after).any()
+    assert tab.green.is_visible()
+    assert Sketch.read(tab.saved("Save strokes")).strokes
+
+
 def test_nothing_is_asked_of_the_outside_and_phones_see_all(browser, studio):
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
