@@ -11,7 +11,7 @@ from pathlib import Path
 import gradio as gr
 
 from semedit_lite import hub
-from semedit_lite.editing.document import Document
+from semedit_lite.editing.document import Document, History
 from semedit_lite.editing.sketch import Redraw, SketchEditor, ground
 from semedit_lite.editing.strokes import Sketch
 from semedit_lite.errors import InputError

@@ -177,7 +177,7 @@ def sketcher() -> SketchEditor:
 
 
 def sketched(strokes: Path) -> Row:
-    """The face with what was drawn on it and the region found, the face redrawn, the whole photo."""
+    """The face with what was drawn on it and the region found; redrawn; the whole photo."""
     sketch = Sketch.read(strokes)
     face = sketcher().open(data_folder() / "celeba_wild" / f"{strokes.stem}.jpg")
     operation = Redraw(sketch)
