@@ -1,11 +1,12 @@
 """SketchEdit, trained on faces that it deforms itself; no region is labelled.
 
-The official training was never released. What is known of it is kept: the losses of the mask
-estimator, the three kinds of region of which the generator is given one at random, the holes in
-what the style is taken from, L1 on coarse and fine pictures, hinge losses on what is laid together,
-with the sketch and the picture before as conditions (models/editline2_model.py of the official
-code; rates and weights are CRFill's). The pairs are ours (`data/edits.py`), and so is a perceptual
-loss on what is laid together, which the later official model has too.
+The official training was never released. What its code shows of it is kept: the three kinds of
+region of which the generator is given one at random, the holes in what the style is taken from, L1
+on coarse and fine pictures, a hinge loss on what is laid together (models/editline2_model.py). Ours
+are the pairs (`data/edits.py`), what the estimator learns from (`regret`), L1 and perceptual loss
+on what is laid together, which the later official model has too, rates and weights; and the
+discriminator's condition, which is sketch, region and the picture around it: the whole picture
+before, as officially, would show it the answer where that is plain inpainting.
 """
 
 from pathlib import Path
