@@ -63,6 +63,14 @@ def canvas(*strokes) -> str:
     return json.dumps({"strokes": list(strokes)})
 
 
+def test_every_endpoint_is_named_and_described(client):
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    names = "generate random_face open choose_face redraw keep picture strokes open_strokes work"
+    assert set(endpoints) == {f"/sketch_{name}" for name in [*names.split(), "open_work"]}
+    for name, about in endpoints.items():
+        assert len(about["description"]) > 40, name
+
+
 def test_a_line_gives_a_region_a_picture_and_a_scorecard(client):
     _, before, *_ = ask(client, "generate", seed=24)
     value, result, scores = ask(client, "redraw", canvas(stroke(SMILE)))
