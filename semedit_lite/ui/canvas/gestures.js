@@ -1,5 +1,14 @@
 // Mouse, touch, pen and keys, on a canvas. Whoever loads this has `painting`, a Drawer, and its `tools`;
-// `size`, what the canvas measures in its own pixels; `keys`, what single keys do; and show, draw, told.
+// `size`, what the canvas measures in its own pixels; `keys`, what single keys do; and show, draw, send.
+
+// Ends whatever was done: shows it, says it, sends it.
+function told(words) {
+  show();
+  if (words) say(words);
+  if (!painting.changed) return;
+  painting.changed = false;
+  send();
+}
 
 const REACH = { touch: 20, mouse: 8, pen: 8 }; // CSS pixels that a pointer may be off
 const fingers = new Map(); // places of the touches on the canvas

@@ -54,15 +54,6 @@ async function receive(first = false) {
   if (painted) send();
 }
 
-// Ends whatever was done: shows it, says it, sends it.
-function told(words) {
-  show();
-  if (words) say(words);
-  if (!painting.changed) return;
-  painting.changed = false;
-  send();
-}
-
 async function save() {
   const file = await writePng(drawing.pixels, size, classes.map(({ colour }) => colour));
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: "layout.png" });

@@ -158,10 +158,6 @@ class Sketching extends Drawer {
     this.lines = []; // of the picture: lists of [x, y]
   }
 
-  press(point, keys = {}, tool = this.tool) {
-    super.press(point, keys, tool in tools ? tool : this.tool);
-  }
-
   clear() {
     this.settle();
     if (this.drawing.replace([])) this.changed = true;

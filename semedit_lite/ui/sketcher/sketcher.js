@@ -52,12 +52,3 @@ function receive(first = false) {
   props.value = own();
   show();
 }
-
-// Ends whatever was done: shows it, says it, sends it.
-function told(words) {
-  show();
-  if (words) say(words);
-  if (!painting.changed) return;
-  painting.changed = false;
-  send();
-}
