@@ -59,7 +59,7 @@ class Canvas:
         """Does something that changes the drawing; returns the layout that Python then receives."""
         before = len(self.received)
         act()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(self.received) == before:
             assert time.monotonic() < deadline, "no layout reached Python"
             self.page.wait_for_timeout(5)
@@ -67,7 +67,7 @@ class Canvas:
 
     def settles(self, expected: np.ndarray) -> None:
         """Waits until the layout that Python received last is the expected one."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.received or not np.array_equal(self.layout(), expected):
             assert time.monotonic() < deadline, "another layout reached Python"
             self.page.wait_for_timeout(20)
@@ -93,6 +93,17 @@ def near(a: np.ndarray, b: np.ndarray, radius: float) -> np.ndarray:
     return np.linalg.norm(grid - a - t[..., None] * along, axis=-1) <= radius
 
 
+def uncovered(page) -> None:
+    """Waits until the canvas takes a pointer: as a page opens, Gradio's own veil fades from it."""
+    page.wait_for_function(
+        """() => {
+            const canvas = document.querySelector("canvas"), box = canvas.getBoundingClientRect();
+            const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+            return document.elementFromPoint(x, y) === canvas;
+        }"""
+    )
+
+
 def opened(browser, app, **context):
     url, received = app
     received.clear()
@@ -101,4 +112,5 @@ def opened(browser, app, **context):
     page.goto(url)
     page.locator("canvas").wait_for()
     page.wait_for_function("!document.querySelector('[data-part=palette]').matches(':empty')")
+    uncovered(page)
     return Canvas(page, received)

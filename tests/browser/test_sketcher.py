@@ -12,6 +12,8 @@ from PIL import Image
 from semedit_lite.editing.strokes import Sketch, Stroke
 from semedit_lite.ui.sketcher import decode_value, document_of, encode_value, sketcher
 
+from .canvas import uncovered
+
 SIZE = 64
 LINE = [(x + 0.5, 30.5) for x in range(4, 61, 3)]  # the photo's own
 PHOTO = Image.new("RGB", (SIZE, SIZE), (200, 60, 60))
@@ -62,9 +64,10 @@ class Paper:
     def sent(self, act) -> Sketch:
         before = len(self.received)
         act()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(self.received) == before:
-            assert time.monotonic() < deadline, "nothing was sent"
+            said = self.page.locator('[data-part="status"]').inner_text()
+            assert time.monotonic() < deadline, f"nothing was sent; the canvas says '{said}'"
             self.page.wait_for_timeout(10)
         return decode_value(self.received[-1], SIZE)
 
@@ -98,6 +101,7 @@ def paper(browser, app):
     page = context.new_page()
     page.goto(url)
     page.locator('img[data-part="photo"]').wait_for()
+    uncovered(page)
     yield Paper(page, received)
     context.close()
 
