@@ -3,6 +3,7 @@
 python scripts/photos.py paint FOLDER      # their hair is painted
 python scripts/photos.py sliders FOLDER    # inverted; a smile, glasses, longer hair
 python scripts/photos.py sketch FOLDER     # drawn on, with strokes that a person made for each
+python scripts/photos.py artists FOLDER    # drawn on, with mouth or eyes of an artist's sketch
 
 Needs SEMEDIT_DATA. Writes contact sheets to FOLDER (they show real people: keep them to yourself)
 and the failures, counted by cause, to the folder of the weights that they are about.
@@ -22,21 +23,24 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
 from semedit_lite.data.photos import data_folder
+from semedit_lite.data.sketches import grown as widened
+from semedit_lite.data.sketches import ridges
 from semedit_lite.editing import vectors
 from semedit_lite.editing.compositing import changed, feather
 from semedit_lite.editing.document import Document
 from semedit_lite.editing.paint import PaintEditor, Repaint, Style
-from semedit_lite.editing.sketch import Redraw, SketchEditor
+from semedit_lite.editing.sketch import Redraw, SketchEditor, agreement, own_lines
 from semedit_lite.editing.sliders import SliderEditor
 from semedit_lite.editing.strokes import Sketch
 from semedit_lite.evaluation import report
 from semedit_lite.evaluation.finding import Sample, celeba_wild, fasseg, matched
 from semedit_lite.evaluation.processes import spread
-from semedit_lite.faces.align import NoFaceError
+from semedit_lite.faces.align import NoFaceError, align
 from semedit_lite.faces.detect import NAME, find_faces
 from semedit_lite.faces.frames import warp
+from semedit_lite.faces.parse import face_parser
 from semedit_lite.hub import BUNDLED, write_beside
-from semedit_lite.images import to_pil
+from semedit_lite.images import load_photo, to_pil
 from semedit_lite.labels import FACE
 
 FASSEG = 100  # of its photos, for paint: all seen from the front, then those turned least
@@ -45,6 +49,11 @@ GROWN = 10  # pixels of 256 that the hair grows into what lies behind it
 SLIDES = ("smile", "glasses", "hair-long")  # each put to 1
 SKETCHER = "sketchedit-faces-64"
 STROKES = Path(__file__).parent.parent / "tests" / "strokes"  # NAME.json, drawn on NAME.jpg
+PARTS = {  # what is taken of an artist's sketch, each by itself
+    "mouth": ("mouth", "u_lip", "l_lip"),
+    "eyes": ("l_brow", "r_brow", "l_eye", "r_eye", "eye_g"),
+}
+AROUND = 10  # pixels of 256 around the parts in which an artist's lines are taken
 TILE, ROWS = 160, 6  # of a contact sheet
 
 Row = tuple[str, list[Image.Image], dict[str, float]]  # cause, tiles, figures
@@ -52,15 +61,16 @@ Row = tuple[str, list[Image.Image], dict[str, float]]  # cause, tiles, figures
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("editor", choices=("paint", "sliders", "sketch"))
+    parser.add_argument("editor", choices=("paint", "sliders", "sketch", "artists"))
     parser.add_argument("folder", type=Path, help="for the contact sheets")
     parser.add_argument("-n", "--count", type=int, help="photos (all)")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    work, samples, weights = {
-        "paint": (painted, paint_samples, BUNDLED / NAME),
-        "sliders": (slid, slider_samples, vectors.FOLDER),
-        "sketch": (sketched, sketch_samples, BUNDLED / SKETCHER),
+    work, samples, file = {
+        "paint": (painted, paint_samples, BUNDLED / NAME / "photos.json"),
+        "sliders": (slid, slider_samples, vectors.FOLDER / "photos.json"),
+        "sketch": (sketched, sketch_samples, BUNDLED / SKETCHER / "photos.json"),
+        "artists": (redrawn, artist_samples, BUNDLED / SKETCHER / "artists.json"),
     }[arguments.editor]
     rows: list[Row] = spread(work, samples()[: arguments.count])
     sheets([tiles for _, tiles, _ in rows], arguments.folder)
@@ -76,7 +86,7 @@ def main() -> None:
     text = json.dumps(result, indent=2) + "\n"
     print(text)
     if arguments.count is None:
-        write_beside(weights / "photos.json", lambda file: file.write_text(text, encoding="utf-8"))
+        write_beside(file, lambda beside: beside.write_text(text, encoding="utf-8"))
         report.update()
 
 
@@ -94,6 +104,11 @@ def slider_samples() -> list[Sample]:
 
 def sketch_samples() -> list[Path]:
     return sorted(STROKES.glob("*.json"))
+
+
+def artist_samples() -> list[tuple[str, str]]:
+    index = json.loads((data_folder() / "fs2k" / "index.json").read_text(encoding="utf-8"))
+    return [(item["name"], part) for item in index["items"] for part in PARTS]
 
 
 def _yaw(group: str) -> int:
@@ -178,20 +193,49 @@ def sketcher() -> SketchEditor:
 
 def sketched(strokes: Path) -> Row:
     """The face with what was drawn on it and the region found; redrawn; the whole photo."""
-    sketch = Sketch.read(strokes)
     face = sketcher().open(data_folder() / "celeba_wild" / f"{strokes.stem}.jpg")
-    operation = Redraw(sketch)
+    return sketched_on(face, Redraw(Sketch.read(strokes)))
+
+
+def redrawn(sample: tuple[str, str]) -> Row:
+    """The same with a part of the sketch that an artist made after the photo. The two are not
+    aligned: photo and sketch are each framed by the face that is found in them."""
+    name, part = sample
+    folder = data_folder() / "fs2k"
+    try:
+        face = sketcher().open(folder / "photos" / f"{name}.jpg")
+        sketch = align(load_photo(folder / "sketches" / f"{name}.jpg"), face_parser())
+    except NoFaceError:
+        return f"{part}: no face found in photo or sketch", tiles([], 3, "no face"), {}
+    layout = torch.stack([face.layout == FACE.id(one) for one in PARTS[part]]).any(0)
+    near = widened(layout[:, None], AROUND)
+    cause, pictures, figures = sketched_on(
+        face, Redraw(Sketch(), lines=ridges(sketch.image) & near)
+    )
+    return f"{part}: {cause}", pictures, figures
+
+
+def sketched_on(face: Document, operation: Redraw) -> Row:
     region = sketcher().region(face, operation)
     document = sketcher().apply(face, operation)
-    drawn = sketch.mask(("line", "colour"), face.layout.shape[-1])
+    side = face.layout.shape[-1]
+    lines, ink = (operation.sketch.mask((kind,), side) for kind in ("line", "colour"))
+    if operation.lines is not None:
+        lines = lines | operation.lines
     green = face.image.new_tensor([-0.7, 0.6, 0.3]).view(1, 3, 1, 1)
     shown = torch.where(region, 0.55 * face.image + 0.45 * green, face.image)
-    shown = torch.where(drawn, 1.0, shown)
+    shown = torch.where(lines | ink, 1.0, shown)
     cause = "region found" if region.any() else "no region found"
     if not kept(document):
         cause = "more than the region has changed"
     figures = {
+        "lines followed before (mean)": agreement(
+            lines & region, own_lines(face.image, face.layout)
+        ),
         "lines followed (mean)": document.scores["lines"],
+        "lines within the region (mean)": region[lines].float().mean().item()
+        if lines.any()
+        else None,
         "identity, by `face-identity` (mean)": document.scores["identity"],
         "share of the face (mean)": region.float().mean().item(),
         "share of the face (largest)": region.float().mean().item(),

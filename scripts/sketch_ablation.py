@@ -76,12 +76,18 @@ VARIANTS = {
 
 
 def run(name: str, seed: int, minutes: float, data: Path) -> dict[str, dict[str, float]]:
-    """Trains a variant; its scores."""
+    """Trains a variant; its scores, and for the recipe those of other ways to use it."""
     recipe = VARIANTS[name](seed, data)
     with tempfile.TemporaryDirectory() as folder:
         settings = {"minutes": minutes, "seed": seed, "every": 1e9, "show": False}
         best = train(recipe, folder, **settings, now=time.process_time)
-    return {name: rounded(score(best["sketchedit"].eval(), data))}
+    model = best["sketchedit"].eval()
+    rows = {name: score(model, data)}
+    if name == RECIPE:
+        true = judged(data).region
+        rows[f"{name}, in a box around the region"] = pictured(model, data, sketching.box(true))
+        rows[f"{name}, style vector zeroed"] = pictured(model, data, true.float(), styled=False)
+    return {key: rounded(row) for key, row in rows.items()}
 
 
 @lru_cache(maxsize=1)
@@ -98,14 +104,25 @@ def score(model: SketchEdit, data: Path) -> dict[str, float]:
     """What the table shows."""
     edits = judged(data)
     soft = sketching.found(model, edits)
+    return {
+        "iou": overlap(soft > 0.5, edits.region).mean().item(),
+        "share": (soft > 0.5).float().mean().item(),
+        **pictured(model, data, edits.region.float()),
+    }
+
+
+@torch.no_grad()
+def pictured(
+    model: SketchEdit, data: Path, region: Tensor, styled: bool = True
+) -> dict[str, float]:
+    """What the table shows of pictures that are made in this region (N, 1, S, S)."""
+    edits = judged(data)
     true = edits.region.float()
-    made = sketching.redrawn(model, edits, true)
+    made = sketching.redrawn(model, edits, region, styled)
     compared = sketching.compared(made, edits)
     share = true.sum((2, 3)).clamp(min=1)
     tint = ((made - edits.target) * true).sum((2, 3)) / share  # (N, 3)
     return {
-        "iou": overlap(soft > 0.5, edits.region).mean().item(),
-        "share": (soft > 0.5).float().mean().item(),
         "psnr": compared["inside"]["psnr"],
         "lpips": compared["inside"]["lpips"],
         "frechet": compared["frechet"],

@@ -17,21 +17,27 @@ def component(
     scripts: Iterable[str | Path],
     value: str = "",
     *,
-    style: Path | None = None,
+    shared: Path | None = None,
     **options: Any,
 ) -> "gr.HTML":
     """What NAME.html, NAME.css and the `scripts`, one after the other, of a folder NAME make, where
-    a path may lead elsewhere; `style` comes before NAME.css. `options` are those of `gr.HTML` or
-    reach the scripts as properties of `props`."""
+    a path may lead elsewhere. Of a folder SHARED, SHARED.css comes before NAME.css, and its other
+    pages where NAME.html says <!-- PAGE -->. `options` are those of `gr.HTML` or reach the scripts
+    as properties of `props`."""
     import gradio as gr
 
     def read(name: str | Path) -> str:
         return (folder / name).read_text(encoding="utf-8")
 
-    styles = [Path(__file__).with_suffix(".css"), *([style] if style else []), f"{folder.name}.css"]
+    styles = [Path(__file__).with_suffix(".css"), f"{folder.name}.css"]
+    page = read(f"{folder.name}.html")
+    if shared is not None:
+        styles.insert(1, shared / f"{shared.name}.css")
+        for piece in shared.glob("*.html"):
+            page = page.replace(f"<!-- {piece.stem} -->", read(piece))
     return gr.HTML(
         value,
-        html_template=read(f"{folder.name}.html"),
+        html_template=page,
         css_template="".join(map(read, styles)),
         js_on_load="".join(map(read, scripts)),
         apply_default_css=False,

@@ -131,7 +131,7 @@ def test_steps_can_be_taken_back_and_done_again(paper):
     assert len(paper.press("Undo").strokes) == 0
     assert paper.press("Redo").strokes == two.strokes[:1]
     assert paper.press("Redo").strokes == two.strokes
-    assert paper.press("Clear the sketch").strokes == ()
+    assert paper.press("Clear the canvas").strokes == ()
     assert paper.press("Undo").strokes == two.strokes
 
 
@@ -266,7 +266,7 @@ def test_everything_is_in_sight(browser, app, width):
     for name in ("Pen", "Take from the region", "Hand"):
         box = page.get_by_role("radio", name=name, exact=True).bounding_box()
         assert 0 <= box["x"] <= width - box["width"]
-    for name in ("Undo", "Clear the sketch", "Zoom in"):
+    for name in ("Undo", "Clear the canvas", "Zoom in"):
         box = page.get_by_role("button", name=name, exact=True).bounding_box()
         assert 0 <= box["x"] <= width - box["width"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width

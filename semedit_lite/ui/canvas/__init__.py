@@ -1,5 +1,5 @@
-"""What canvases to draw on have in common, whatever is drawn: scripts for `component`, each of
-which says what it needs of those loaded with it; and a style."""
+"""What canvases to draw on have in common, whatever is drawn, for `component`: scripts, each of
+which says what it needs of those loaded with it; a style; and pieces of their pages."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ HERE = Path(__file__).parent
 MARKS = HERE / "marks.js"  # sets of pixels
 DRAWER = HERE / "drawer.js"  # who draws: the tool, the step in the making, undo
 VIEW = HERE / "view.js"  # zoom and pan
+CONTROLS = HERE / "controls.js"  # tools, sizes, steps and zoom, and what single keys do
 GESTURES = HERE / "gestures.js"  # mouse, touch, pen and keys
-STYLE = HERE / "canvas.css"

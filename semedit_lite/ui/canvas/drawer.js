@@ -5,7 +5,7 @@
 class Drawer {
   constructor(drawing, tool) {
     this.drawing = drawing;
-    this.tool = this.previous = tool;
+    this.tool = tool;
     this.widths = {}; // of the tools that have one
     this.widest = 1;
     this.step = null; // in the making: {tool} and what the tool keeps there
@@ -73,7 +73,6 @@ class Drawer {
 
   use(tool) {
     this.settle();
-    if (tool !== "pick") this.previous = tool;
     this.tool = tool;
     return tool;
   }

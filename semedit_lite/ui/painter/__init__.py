@@ -35,6 +35,7 @@ SCRIPTS = (  # in the order in which they are loaded
     "painter.js",
     canvas.VIEW,
     "screen.js",
+    canvas.CONTROLS,
     "controls.js",
     canvas.GESTURES,
     "begin.js",
@@ -63,7 +64,7 @@ def painter(
         )
     ]
     props = {"size": size, "classes": classes, "pairs": labels.pairs, "overlay": overlay}
-    return component(HERE, SCRIPTS, value, style=canvas.STYLE, **props, **options)
+    return component(HERE, SCRIPTS, value, shared=canvas.HERE, **props, **options)
 
 
 def encode_value(

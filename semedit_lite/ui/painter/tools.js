@@ -143,11 +143,18 @@ class Painting extends Drawer {
     this.named = (id) => names[id];
     this.ink = Math.min(1, names.length - 1);
     this.eraseTo = 0;
+    this.previous = this.tool; // comes back when a class is picked
     this.widest = Math.round(size / 4);
     this.widths = { brush: Math.max(1, Math.round(size / 16)), eraser: Math.max(1, Math.round(size / 16)) };
   }
 
   get selection() { return this.step?.selection ?? null; }
+
+  use(tool) {
+    super.use(tool);
+    if (tool !== "pick") this.previous = tool;
+    return tool;
+  }
 
   at({ x, y }) {
     const { whole, pixels, size } = this.drawing;

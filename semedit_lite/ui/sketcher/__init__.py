@@ -29,6 +29,7 @@ SCRIPTS = (  # in the order in which they are loaded
     "sketcher.js",
     canvas.VIEW,
     "screen.js",
+    canvas.CONTROLS,
     "controls.js",
     canvas.GESTURES,
     "begin.js",
@@ -42,7 +43,7 @@ def sketcher(size: int = 256, *, value: str = "", **options: Any) -> "gr.HTML":
     """A canvas to sketch on a picture of size x size pixels; its event `input` follows a stroke.
 
     Read its value with `decode_value`, set it with `encode_value`."""
-    return component(HERE, SCRIPTS, value, style=canvas.STYLE, size=size, **options)
+    return component(HERE, SCRIPTS, value, shared=canvas.HERE, size=size, **options)
 
 
 def encode_value(
