@@ -150,12 +150,6 @@ class Painting extends Drawer {
 
   get selection() { return this.step?.selection ?? null; }
 
-  use(tool) {
-    super.use(tool);
-    if (tool !== "pick") this.previous = tool;
-    return tool;
-  }
-
   at({ x, y }) {
     const { whole, pixels, size } = this.drawing;
     return holds(whole, { x, y }) ? pixels[Math.floor(y) * size + Math.floor(x)] : null;
@@ -173,6 +167,7 @@ class Painting extends Drawer {
 
   use(tool) {
     const words = super.use(tool);
+    if (tool !== "pick") this.previous = tool;
     return tool === "eraser" ? `Eraser, to ${this.named(this.eraseTo)}` : words;
   }
 
