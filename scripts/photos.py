@@ -76,7 +76,7 @@ def main() -> None:
     sheets([tiles for _, tiles, _ in rows], arguments.folder)
     figures = {key: None for _, _, found in rows for key in found}
     result = {
-        "photos": len(rows),
+        "edits" if work is redrawn else "photos": len(rows),
         "causes": dict(sorted(Counter(cause for cause, _, _ in rows).items())),
         **{
             key: round((max if "largest" in key else mean)(f[key] for *_, f in rows if key in f), 4)

@@ -12,6 +12,7 @@ from PIL import Image
 gradio_client = pytest.importorskip("gradio_client")
 
 from test_api import joined, pixels  # noqa: E402
+from test_images import png_header  # noqa: E402
 
 from semedit_lite import hub  # noqa: E402
 from semedit_lite.editing.document import History  # noqa: E402
@@ -181,8 +182,11 @@ def test_strange_sketches_are_answered(client):
         ask(client, "redraw", canvas(dot), threshold=-3)
 
 
-def test_a_photo_without_a_face_is_a_sentence(client, tmp_path):
+def test_a_photo_without_a_face_or_too_large_is_a_sentence(client, tmp_path):
     path = tmp_path / "wall.png"
     Image.new("RGB", (400, 300), (120, 110, 100)).save(path)
     with pytest.raises(AppError, match="No face was found"):
+        ask(client, "open", gradio_client.handle_file(path))
+    path.write_bytes(png_header(20_000, 20_000))
+    with pytest.raises(AppError, match="16 megapixels"):
         ask(client, "open", gradio_client.handle_file(path))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from test_cli import run
+from test_images import png_header
 
 from semedit_lite import hub, images
 from semedit_lite.data.textures import textures
@@ -107,7 +108,8 @@ def test_a_lower_threshold_changes_more(photo, tmp_path):
 @pytest.mark.parametrize(
     ("what", "said"),
     [("missing", "cannot be read"), ("text", "no strokes"), ("empty", "change nothing here"),
-     ("small", "300×220 pixels, but the photo is 600×440"), ("blank", "change nothing here")],
+     ("small", "300×220 pixels, but the photo is 600×440"), ("blank", "change nothing here"),
+     ("huge", "16 megapixels")],
 )  # fmt: skip
 def test_lines_that_cannot_be_used(photo, tmp_path, capsys, what, said):
     drawn, out = tmp_path / "drawn.json", tmp_path / "out.png"
@@ -115,6 +117,9 @@ def test_lines_that_cannot_be_used(photo, tmp_path, capsys, what, said):
         drawn.write_text("hello", encoding="utf-8")
     elif what == "empty":
         drawn.write_text(Sketch().to_json(), encoding="utf-8")
+    elif what == "huge":
+        drawn = tmp_path / "drawn.png"
+        drawn.write_bytes(png_header(20_000, 20_000))
     elif what != "missing":
         drawn = tmp_path / "drawn.png"
         Image.new("L", (300, 220) if what == "small" else (600, 440)).save(drawn)
@@ -123,7 +128,7 @@ def test_lines_that_cannot_be_used(photo, tmp_path, capsys, what, said):
     assert not out.exists()
 
 
-def test_a_photo_without_a_face_and_outputs_over_inputs(photo, tmp_path, capsys):
+def test_photos_that_cannot_be_used_and_outputs_over_inputs(photo, tmp_path, capsys):
     drawn = tmp_path / "strokes.json"
     strokes(drawn, "face", SMILE, (256, 256))
     assert run("sketch", photo, drawn, "-o", photo) == 2
@@ -132,5 +137,8 @@ def test_a_photo_without_a_face_and_outputs_over_inputs(photo, tmp_path, capsys)
     Image.new("RGB", (300, 200), "grey").save(wall)
     assert run("sketch", wall, drawn, "-o", tmp_path / "out.png") == 2
     assert "No face was found" in capsys.readouterr().err
+    wall.write_bytes(png_header(20_000, 20_000))
+    assert run("sketch", wall, drawn, "-o", tmp_path / "out.png") == 2
+    assert "16 megapixels" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run("sketch", photo, drawn, "-o", tmp_path / "out.png", "--threshold", "2")

@@ -10,7 +10,8 @@ all; read them again when a file changes. Five kinds of files are read:
 - `training/ablation.json` (by `scripts/ablation.py`) -> the block `ablation` of TRAINING.md, and
   `sketch_ablation.json` beside it (by `scripts/sketch_ablation.py`) -> the block `sketch-ablation`
   of a card
-- `weights/NAME/photos.json` (by `scripts/photos.py`) -> the block `photos-NAME` of its card
+- `weights/NAME/photos.json` and `artists.json` (by `scripts/photos.py`) -> the blocks `photos-NAME`
+  and `artists-NAME` of its card
 - `weights/NAME/conversion.json` (by `scripts/convert_mobilestylegan.py --check`) -> the block
   `conversion-NAME` of its card
 """
@@ -207,7 +208,8 @@ def _finder_tables(scores: dict[str, Any]) -> str:
 
 def photos_table(found: dict[str, Any]) -> str:
     """What `scripts/photos.py` wrote -> a table."""
-    rows: Rows = {cause: {"photos": count} for cause, count in found["causes"].items()}
+    tried = "edits" if "edits" in found else "photos"
+    rows: Rows = {cause: {tried: count} for cause, count in found["causes"].items()}
     others = {key: value for key, value in found.items() if key != "causes"}
     return (
         markdown(rows, "what became of them")
@@ -414,10 +416,11 @@ def ablation_table(found: dict[str, Any], titles: dict[str, str] = PAINTED) -> s
     for variant, runs in found["runs"].items():
         row = rows.setdefault(variant, {"seeds": len(runs)})
         for key, title in titles.items():
-            values = [run[key] for run in runs.values()]
-            row[title] = spread(values)
+            values = [run[key] for run in runs.values() if key in run]
             if key == "pictures":
                 row[title] = number(round(statistics.mean(values)))
+            elif values:
+                row[title] = spread(values)
     return markdown(rows, f"{found['minutes']:g} minutes of one core, {found['size']}²")
 
 
@@ -489,8 +492,8 @@ def blocks() -> dict[str, str]:
     found = {f"bench-{path.stem}": bench_table(_read(path)) for path in BENCHMARKS.glob("*.json")}
     for path in BUNDLED.glob("*/conversion.json"):
         found[f"conversion-{path.parent.name}"] = conversion_table(_read(path))
-    for path in BUNDLED.glob("*/photos.json"):
-        found[f"photos-{path.parent.name}"] = photos_table(_read(path))
+    for path in (*BUNDLED.glob("*/photos.json"), *BUNDLED.glob("*/artists.json")):
+        found[f"{path.stem}-{path.parent.name}"] = photos_table(_read(path))
     if ABLATION.is_file():
         found["ablation"] = ablation_table(_read(ABLATION))
     if SKETCH_ABLATION.is_file():
