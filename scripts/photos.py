@@ -192,14 +192,14 @@ def sketcher() -> SketchEditor:
 
 
 def sketched(strokes: Path) -> Row:
-    """The face with what was drawn on it and the region found; redrawn; the whole photo."""
+    """What becomes of a photo with the strokes that were drawn on it."""
     face = sketcher().open(data_folder() / "celeba_wild" / f"{strokes.stem}.jpg")
     return sketched_on(face, Redraw(Sketch.read(strokes)))
 
 
 def redrawn(sample: tuple[str, str]) -> Row:
-    """The same with a part of the sketch that an artist made after the photo. The two are not
-    aligned: photo and sketch are each framed by the face that is found in them."""
+    """What becomes of a photo with a part of the sketch that an artist made after it. The two are
+    not aligned: photo and sketch are each framed by the face that is found in them."""
     name, part = sample
     folder = data_folder() / "fs2k"
     try:
@@ -216,6 +216,7 @@ def redrawn(sample: tuple[str, str]) -> Row:
 
 
 def sketched_on(face: Document, operation: Redraw) -> Row:
+    """The face with what was drawn on it and the region found; redrawn; the whole photo."""
     region = sketcher().region(face, operation)
     document = sketcher().apply(face, operation)
     side = face.layout.shape[-1]
@@ -233,13 +234,12 @@ def sketched_on(face: Document, operation: Redraw) -> Row:
             lines & region, own_lines(face.image, face.layout)
         ),
         "lines followed (mean)": document.scores["lines"],
-        "lines within the region (mean)": region[lines].float().mean().item()
-        if lines.any()
-        else None,
         "identity, by `face-identity` (mean)": document.scores["identity"],
         "share of the face (mean)": region.float().mean().item(),
         "share of the face (largest)": region.float().mean().item(),
     }
+    if lines.any():
+        figures["lines within the region (mean)"] = region[lines].float().mean().item()
     figures = {key: value for key, value in figures.items() if value is not None}
     pictures = [to_pil(shown), document.picture, document.whole]
     return cause, tiles(pictures, 3, cause), figures

@@ -31,7 +31,8 @@ from semedit_lite.training.trainer import train
 EVERY = 10.0  # seconds of processor time
 SHOWN = 5  # edits
 OUT = BUNDLED / "sketchedit-faces-64" / "collapse.png"
-COLOURS = {RECIPE: "#2b6cb0", "pictures are not deformed": "#c05621"}
+STILL = "pictures are not deformed"
+COLOURS = {RECIPE: "#2b6cb0", STILL: "#c05621"}
 
 
 class Watched(Seeded):
@@ -65,8 +66,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     runs = {
-        name: trained(arguments.data, arguments.minutes, deform)
-        for name, deform in zip(COLOURS, (True, False), strict=True)
+        name: trained(arguments.data, arguments.minutes, deform=name != STILL) for name in COLOURS
     }
     edits = judged(arguments.data)
     figure = plt.figure(figsize=(10, 5.2), layout="constrained")
@@ -87,7 +87,7 @@ def main() -> None:
         "draws": shown(edits.sketch),
         "true region": grey(edits.region.float()),
         "the recipe": grey(runs[RECIPE][1]),
-        "not deformed": grey(runs["pictures are not deformed"][1]),
+        "not deformed": grey(runs[STILL][1]),
     }
     grid = pictures.subplots(SHOWN, len(columns))
     for k, (title, column) in enumerate(columns.items()):
