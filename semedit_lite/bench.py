@@ -365,7 +365,7 @@ MEASUREMENTS = {
 if sys.platform == "linux":  # elsewhere the peak of another process is not to be had
     MEASUREMENTS["studio-memory"] = Measurement(
         "Studio: peak memory; 16-megapixel photo opened, style taken, painted on, saved; inverted, "
-        "smiled, refined, saved",
+        "smiled, refined, saved; sketched on, saved",
         studio_memory,
         unit="MB",
         aim=2000,

@@ -116,8 +116,8 @@ def studio_memory(device: str) -> Callable[[], float]:
 def work_with(address: str) -> tuple[int, int]:
     """What takes the Studio at `address` the most memory: a generated face, enlarged to the most
     pixels that are taken, is opened, gives the style, is painted on and saved; then it is inverted,
-    a slider is moved and refined, and that is saved as well. Returns the size of the picture that
-    was saved last."""
+    a slider is moved and refined, and that is saved as well; at last it is sketched on and saved.
+    Returns the size of the picture that was saved last."""
     from gradio_client import Client, handle_file
     from PIL import Image
 
@@ -142,7 +142,16 @@ def work_with(address: str) -> tuple[int, int]:
         moved = json.dumps({"values": {"smile": 1.0}, "refine": 10})
         client.predict(moved, api_name="/sliders_finish")
         client.predict(moved, api_name="/sliders_refine")
-        with Image.open(client.predict(api_name="/sliders_picture")) as saved:
+        client.predict(api_name="/sliders_picture")
+        canvas, *_ = client.predict(handle_file(photo), api_name="/sketch_open")
+        smile = {
+            "kind": "line",
+            "width": 3,
+            "points": [[96, 180, 0], [128, 192, 90], [160, 180, 180]],
+        }
+        canvas = json.dumps(json.loads(canvas) | {"strokes": [smile], "fresh": False})
+        client.predict(canvas, api_name="/sketch_redraw")
+        with Image.open(client.predict(canvas, api_name="/sketch_picture")) as saved:
             return saved.size
 
 
