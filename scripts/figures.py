@@ -18,6 +18,7 @@ from semedit_lite.data.textures import textures
 from semedit_lite.evaluation import sketching
 from semedit_lite.evaluation.painting import paint_all
 from semedit_lite.evaluation.perceptual import pairs
+from semedit_lite.evaluation.report import ABLATION
 from semedit_lite.faces.detect import find_faces
 from semedit_lite.hub import BUNDLED
 from semedit_lite.images import resize, resize_layout, to_pil
@@ -162,6 +163,10 @@ def labelled_faces() -> None:
 FIGURES = {
     "sketched": sketched,
     "sketch-curves": lambda: curves(SKETCHER),
+    "sketch-curves-128": lambda: log.plot(
+        log.read(ABLATION.parent / "sketchedit-faces-128.jsonl"),
+        BUNDLED / SKETCHER / "curves-128.png",
+    ),
     "branch-faces": branch_faces,
     "branch-curves": lambda: curves("face-branch"),
     "parser-faces": parser_faces,
